@@ -1,0 +1,38 @@
+/* async: what has been issued and has not happened yet.
+ *
+ * Every asynchronous effect (a TMA copy, an MMA, a commit's arrival, a remote arrival, a bulk store's read and its write)
+ * is one emu_async in its cluster's queue. Effects with the same non-zero pipe happen in the order of issue (the tensor
+ * pipe of one thread, say); all others in any order. launch->order decides when:
+ *   eager   at once, when issued
+ *   late    only when no warp can move otherwise, then the oldest that may run
+ *   random  any effect that may run, at any time, from the cluster's generator */
+#ifndef EMU_ASYNC_H
+#define EMU_ASYNC_H
+
+#include "runtime/emu/machine.h"
+
+struct emu_async;
+typedef enum emu_step emu_async_fn(struct emu_cluster *cluster, struct emu_async *op); /* EMU_NEXT or EMU_FAULT */
+
+struct emu_async {
+    struct emu_async *next;
+    uint64_t pipe;                  /* 0: unordered */
+    emu_async_fn *run;
+    struct emu_warp *warp;          /* who issued it; stays valid to the end of the cluster */
+    uint32_t lane;
+    const struct emu_insn *insn;
+    uint64_t serial;                /* order of issue in the cluster */
+    /* the operation's own data follows: struct tma_load { struct emu_async base; ... } */
+};
+
+/* Allocates bytes (>= sizeof(struct emu_async)), zeroed, from the queue's free lists. */
+void *emu_async_alloc(struct emu_cluster *cluster, uint32_t bytes);
+/* Issues it: runs it at once under eager order (after whatever its pipe still holds), else queues it. Owns op from here. */
+enum emu_step emu_async_issue(struct emu_cluster *cluster, struct emu_async *op);
+/* Runs one that may run, as the order says. Returns 0 when the queue is empty, 1 when one ran, -1 on a fault. */
+int emu_async_step(struct emu_cluster *cluster);
+bool emu_async_empty(const struct emu_cluster *cluster);
+struct emu_async_queue *emu_async_create(struct emu_cluster *cluster);
+void emu_async_destroy(struct emu_async_queue *queue);
+
+#endif
