@@ -1,0 +1,135 @@
+# warploom: `make help` lists the targets. Everything that is built lies in build/.
+# Any list below may be given on the command line: make test TESTS=tests/test_npy.c EMU= RUNTIME=
+BUILD    := build
+ARCH     ?= native
+OPT      ?= -O2
+WARN     := -Wall -Wextra -Wshadow
+FLAGS     = -std=gnu11 $(OPT) -g $(WARN) -ffp-contract=off -fPIC -fno-semantic-interposition -pthread -I. $(LUA_CFLAGS)
+LIBS      = $(LUA_LIBS) -lm -ldl -pthread
+
+CLI      := $(wildcard gen/cli*.c)
+GEN      := $(filter-out $(CLI),$(wildcard gen/*.c))
+RUNTIME  := $(wildcard runtime/*.c)
+EMU      := $(wildcard runtime/emu/*.c)
+EMU_GEN  := $(wildcard gen/arena.c gen/error.c)
+EMU_MAP  := $(wildcard runtime/emu/exports.map)
+TESTS    := $(wildcard tests/test_*.c)
+FUZZERS  := $(wildcard tests/fuzz_*.c)
+PROGRAMS := $(wildcard tests/grid.c)
+HELPERS  := $(filter-out $(wildcard tests/test_*.c tests/fuzz*.c) $(PROGRAMS),$(wildcard tests/*.c))
+EMBEDDED := $(shell find templates schedules -name '*.ptx' -o -name '*.lua' | LC_ALL=C sort)
+
+OBJ       = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
+ASAN      = $(patsubst %.c,$(BUILD)/asan/%.o,$(1))
+SANITIZE := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer -DWL_SANITIZE
+ALL      := $(GEN) $(RUNTIME) $(EMU) $(CLI) $(TESTS) $(HELPERS) $(FUZZERS) $(PROGRAMS) tests/fuzzer.c
+
+.DELETE_ON_ERROR:
+.SECONDARY:
+.PHONY: all demo test grid sanitize fuzz deps format clean help tests
+
+##   all        the command line, the libraries and the emulated driver (the default)
+all: $(BUILD)/warploom $(BUILD)/libwarploom.so $(BUILD)/libwarploom_cuda.so
+
+##   demo       installs what is missing, builds, emits a kernel, assembles it, runs it and checks it
+demo: all
+	@.ci/deps ptxas $(BUILD)/cuda || true
+	@sh .ci/demo $(BUILD)
+
+##   test       installs what the tests need, builds and runs all of them
+test: all tests
+	@.ci/deps ptxas $(BUILD)/cuda || true
+	$(BUILD)/tests/all --jobs 2
+tests: $(BUILD)/tests/all
+
+##   grid       the whole correctness grid on the emulated device, with a table; GRID="--sample 50" takes less
+grid: all $(BUILD)/tests/grid
+	$(BUILD)/tests/grid $(GRID)
+
+##   sanitize   the tests under ASan and UBSan
+sanitize: all $(BUILD)/asan/tests/all
+	ASAN_OPTIONS=detect_leaks=0 $(BUILD)/asan/tests/all --jobs 2
+
+##   fuzz       every fuzzer for FUZZ_SECONDS (20) each under ASan and UBSan; a crash leaves its input in build/fuzz
+FUZZ_SECONDS ?= 20
+fuzz: $(patsubst tests/fuzz_%.c,$(BUILD)/fuzz/%,$(FUZZERS))
+	@for f in $^; do $$f --seconds $(FUZZ_SECONDS) || exit 1; done
+
+##   deps       what the targets above need: compiler, Lua 5.4, Criterion, ptxas
+deps: $(BUILD)/deps.mk $(BUILD)/deps.test
+	@.ci/deps ptxas $(BUILD)/cuda
+
+##   format     clang-format over gen, runtime, tests and examples
+format:
+	clang-format -i $(shell find gen runtime tests examples -name '*.[ch]')
+
+##   clean      removes build/
+clean:
+	rm -rf $(BUILD)
+
+##   help       this list
+help:
+	@echo "make [target]"; sed -n 's/^##//p' $(MAKEFILE_LIST)
+
+# What the machine has: make remakes this file first, then starts over with the flags that it holds.
+ifneq ($(filter-out help clean format,$(or $(MAKECMDGOALS),all)),)
+include $(BUILD)/deps.mk
+endif
+$(BUILD)/deps.mk: .ci/deps
+	@mkdir -p $(@D) && CC="$(CC)" .ci/deps build >$@.new && mv $@.new $@
+$(BUILD)/deps.test: .ci/deps
+	@mkdir -p $(@D) && CC="$(CC)" .ci/deps test && touch $@
+
+$(BUILD)/embed.c: .ci/embed $(EMBEDDED) $(sort $(dir $(EMBEDDED)))
+	@mkdir -p $(@D) && .ci/embed $(EMBEDDED) >$@
+
+# Objects, once plain and once sanitized. The emulator is the part where speed counts.
+$(BUILD)/obj/runtime/emu/%.o: OPT = -O3 -march=$(ARCH)
+$(BUILD)/asan/%.o: OPT = $(SANITIZE)
+$(call OBJ,$(TESTS)) $(call ASAN,$(TESTS)): | $(BUILD)/deps.test
+define COMPILE
+	@mkdir -p $(@D)
+	$(CC) $(FLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+endef
+$(BUILD)/obj/%.o: %.c
+	$(COMPILE)
+$(BUILD)/asan/%.o: %.c
+	$(COMPILE)
+$(BUILD)/obj/embed.o $(BUILD)/asan/embed.o: $(BUILD)/embed.c
+	$(COMPILE)
+
+$(BUILD)/libwarploom.a: $(call OBJ,$(GEN) $(RUNTIME)) $(BUILD)/obj/embed.o
+$(BUILD)/libemu.a: $(call OBJ,$(EMU))
+$(BUILD)/asan/libwarploom.a: $(call ASAN,$(GEN) $(RUNTIME)) $(BUILD)/asan/embed.o
+$(BUILD)/asan/libemu.a: $(call ASAN,$(EMU))
+%.a:
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(BUILD)/warploom: $(call OBJ,$(CLI)) $(BUILD)/libwarploom.a
+	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+$(BUILD)/libwarploom.so: $(call OBJ,$(GEN) $(RUNTIME)) $(BUILD)/obj/embed.o
+	$(CC) $(LDFLAGS) -shared -o $@ $^ $(LIBS)
+$(BUILD)/libwarploom_cuda.so: $(call OBJ,$(EMU) $(EMU_GEN)) $(EMU_MAP)
+	$(CC) $(LDFLAGS) -shared -Wl,-Bsymbolic $(EMU_MAP:%=-Wl,--version-script=%) -Wl,--no-undefined \
+	    -o $@ $(filter %.o,$^) -lm -ldl -pthread
+
+# All tests in one program, and any one of them alone: build/tests/npy from tests/test_npy.c.
+TEST_LIBS = -lcriterion -llzma $(LIBS)
+$(BUILD)/tests/all: $(call OBJ,$(TESTS) $(HELPERS)) $(BUILD)/libemu.a $(BUILD)/libwarploom.a
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $^ $(TEST_LIBS)
+$(BUILD)/asan/tests/all: $(call ASAN,$(TESTS) $(HELPERS)) $(BUILD)/asan/libemu.a $(BUILD)/asan/libwarploom.a
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) $(SANITIZE) -o $@ $^ $(TEST_LIBS)
+$(BUILD)/tests/grid: $(call OBJ,tests/grid.c $(HELPERS)) $(BUILD)/libwarploom.a
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+$(BUILD)/tests/%: $(BUILD)/obj/tests/test_%.o $(call OBJ,$(HELPERS)) $(BUILD)/libemu.a $(BUILD)/libwarploom.a
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $^ $(TEST_LIBS)
+$(BUILD)/fuzz/%: $(BUILD)/asan/tests/fuzz_%.o $(BUILD)/asan/tests/fuzzer.o $(BUILD)/asan/libemu.a $(BUILD)/asan/libwarploom.a
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) $(SANITIZE) -o $@ $^ $(LIBS)
+
+-include $(patsubst %.c,$(BUILD)/obj/%.d,$(ALL)) $(patsubst %.c,$(BUILD)/asan/%.d,$(ALL))
