@@ -64,6 +64,8 @@ struct emu_insn {
     uint32_t target;                 /* bra */
     bool guarded, guard_negated;
     uint32_t guard_slot;
+    uint8_t member_op;               /* 1 + index of the operand that names the lanes taking part (`mask`); 0: all of the warp */
+    uint8_t scope;                   /* enum emu_scope of the row */
     void *extra;                     /* decoded once by the row's own decoder (instruction descriptor fields, call target) */
 };
 
@@ -75,7 +77,10 @@ struct emu_function { /* decoded, shared by all launches */
     uint32_t reg_slots;
     uint8_t *consts;                 /* bank EMU_BANK_CONST */
     uint32_t special_slots;          /* bank EMU_BANK_SPECIAL, filled by emu_warp_specials() when a warp starts */
+    const struct emu_special_lanes *specials; /* what stands in them (decode.h) */
+    uint32_t special_count;
     uint32_t param_bytes, local_bytes, static_smem_bytes;
+    uint32_t dynamic_smem_offset;    /* where launch->dynamic_smem starts, with the reserved bytes */
 };
 
 enum emu_wait_kind { EMU_WAIT_NONE, EMU_WAIT_MBARRIER, EMU_WAIT_BARRIER, EMU_WAIT_CLUSTER, EMU_WAIT_WARP, EMU_WAIT_BULK,
@@ -88,7 +93,9 @@ struct emu_wait { /* why a split is blocked; printed by the deadlock report */
     uint64_t since;                  /* cluster->version when it blocked: retried once that moved on */
 };
 
-struct emu_split { uint32_t pc, mask; struct emu_wait wait; uint32_t depth; };
+enum emu_split_state { EMU_SPLIT_READY, EMU_SPLIT_BLOCKED, EMU_SPLIT_YIELDED };
+
+struct emu_split { uint32_t pc, mask; struct emu_wait wait; uint32_t depth; enum emu_split_state state; };
 
 struct emu_warp {
     struct emu_cta *cta;
@@ -102,6 +109,8 @@ struct emu_warp {
     struct emu_bulk *bulk;           /* bulk async-groups, by lane (async.h) */
     struct emu_tmem_port *tmem;      /* outstanding tcgen05.ld / st (tmem.h) */
     void *stack;                     /* call frames */
+    uint64_t global_lo, global_hi;   /* global addresses found allocated lately: the range needs no second look-up */
+    uint32_t regs_per_thread;        /* after setmaxnreg; 0: as launched */
     struct emu_judge_warp *judge;    /* NULL: checks are off */
 };
 
