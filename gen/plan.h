@@ -56,6 +56,8 @@ struct wl_plan {
     int head_dim_pv;           /* rounded up to the MMA's N (16) */
     int dim_blocks;            /* 64-element (128-byte) column blocks of Q, K, V, O tiles */
     int threads;
+    int regs_launch;           /* per thread at launch, before setmaxnreg */
+    int p_split;               /* columns of P released first; tile_n = all at once */
     int exp2_pairs;            /* of the tile_n/2 pairs of a row, how many go to the FMA pipe */
     struct wl_exp2poly poly;
     struct wl_plan_role roles[WL_PLAN_MAX_ROLES];

@@ -1,0 +1,56 @@
+/* plan: resolves what is asked for, then hands over to the planner of the kernel. */
+#include "gen/plan.h"
+#include "gen/plan_sm100.h"
+
+#include <string.h>
+
+static enum wl_status resolve_head_dim(struct wl_plan *plan, int head_dim, struct wl_error *error) {
+    const struct wl_schedule *s = &plan->schedule;
+    if (head_dim <= 0) head_dim = s->head_dim;
+    if (head_dim % 8 != 0)
+        return wl_fail(error, WL_ERR_INPUT, NULL, 0, "head_dim", "%d is not a multiple of 8 (TMA moves 16-byte units)", head_dim);
+    if (head_dim < s->head_dim_min || head_dim > s->head_dim)
+        return wl_fail(error, WL_ERR_INPUT, NULL, 0, "head_dim", "%d is outside what schedule %s serves: %d to %d", head_dim,
+                       s->name, s->head_dim_min, s->head_dim);
+    plan->head_dim = head_dim;
+    return WL_OK;
+}
+
+enum wl_status wl_plan_make(struct wl_plan *plan, const struct wl_schedule *schedule,
+                            const struct wl_specialization *special, struct wl_error *error) {
+    memset(plan, 0, sizeof *plan);
+    plan->schedule = *schedule;
+    plan->arch = wl_arch_find(schedule->target);
+    if (!plan->arch)
+        return wl_fail(error, WL_ERR_INPUT, schedule->source, schedule->line[WL_FIELD_target], "target", "%s is not known",
+                       schedule->target);
+    plan->dtype = special && special->dtype >= 0 ? (enum wl_dtype)special->dtype : schedule->dtype;
+    plan->causal = special && special->causal >= 0 ? special->causal != 0 : schedule->causal;
+    enum wl_status status = resolve_head_dim(plan, special ? special->head_dim : 0, error);
+    if (status != WL_OK) return status;
+    return wl_plan_sm100_forward(plan, error);
+}
+
+const struct wl_plan_region *wl_plan_smem(const struct wl_plan *plan, const char *name) {
+    for (int i = 0; i < plan->smem_count; i++)
+        if (strcmp(plan->smem[i].name, name) == 0) return &plan->smem[i];
+    return NULL;
+}
+
+const struct wl_plan_region *wl_plan_tmem(const struct wl_plan *plan, const char *name) {
+    for (int i = 0; i < plan->tmem_count; i++)
+        if (strcmp(plan->tmem[i].name, name) == 0) return &plan->tmem[i];
+    return NULL;
+}
+
+const struct wl_plan_barrier *wl_plan_barrier(const struct wl_plan *plan, const char *name) {
+    for (int i = 0; i < plan->barrier_count; i++)
+        if (strcmp(plan->barriers[i].name, name) == 0) return &plan->barriers[i];
+    return NULL;
+}
+
+const struct wl_plan_role *wl_plan_role(const struct wl_plan *plan, const char *name) {
+    for (int i = 0; i < plan->role_count; i++)
+        if (strcmp(plan->roles[i].name, name) == 0) return &plan->roles[i];
+    return NULL;
+}

@@ -1,0 +1,34 @@
+-- Attention forward on sm_100a, head dimensions 72 to 128. Every knob is written out; what is derived (shared-memory
+-- offsets, tensor-memory columns, barriers) is the planner's: `warploom explain sm100_fwd_hd128` shows it.
+-- Nobody has run this on a B200 yet: evidence is ptxas 13.0, the emulated device, and FlashAttention-4's public choices.
+return {
+  target       = "sm_100a",    -- or "sm_103a"
+  pass         = "forward",
+  head_dim     = 128,          -- largest; 72, 80, .. 120 are zero-filled by TMA
+  head_dim_min = 72,           -- smaller ones: sm100_fwd_hd64
+  dtype        = "bf16",       -- or "fp16"
+  causal       = false,        -- or true: bottom-right aligned
+
+  tile_m       = 128,          -- query rows of an MMA: all lanes of tensor memory
+  tile_n       = 128,          -- keys a step; 128 is what tensor memory holds beside two O tiles
+  q_tiles      = 2,            -- one computes softmax while the other's MMAs run; 1 for short sequences
+  stages_kv    = 3,            -- ring slots of 32768 B shared by K and V; 4 do not fit
+  cta_pair     = false,
+
+  exp2_degree       = 3,       -- worst relative error 8.8e-5, far under bf16's rounding of P
+  exp2_share        = 0.125,   -- of the row's exp2 on the FMA pipe; FlashAttention-4: 0.1875 full, 0.125 causal [UNPROVEN: needs a B200]
+  rescale_threshold = 8.0,     -- log2 units: P grows to 2^8 at most, harmless in bf16 and fp16
+  p_split           = 96,      -- PV starts when 3/4 of P are there
+
+  warp_softmax    = 0,         -- warps 0-3 and 4-7
+  warp_correction = 8,         -- warps 8-11
+  warp_mma        = 12,
+  warp_epilogue   = 13,
+  warp_load       = 14,
+
+  regs_softmax    = 192,       -- a row of S is 128 registers
+  regs_correction = 72,
+  regs_other      = 56,        -- 2 * 192 + 72 + 56 = 512: all registers of the SM
+
+  scheduler       = "lpt",     -- longest tiles first: causal tails shrink; for full attention like "persistent"
+}

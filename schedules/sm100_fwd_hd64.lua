@@ -1,0 +1,33 @@
+-- Attention forward on sm_100a, head dimensions 8 to 64. See sm100_fwd_hd128.lua for what the knobs do; here is what
+-- differs and why. exp2 weighs twice as much against the MMAs as with head_dim 128, so MUFU is the bound.
+return {
+  target       = "sm_100a",
+  pass         = "forward",
+  head_dim     = 64,
+  head_dim_min = 8,
+  dtype        = "bf16",
+  causal       = false,
+
+  tile_m       = 128,
+  tile_n       = 128,
+  q_tiles      = 2,
+  stages_kv    = 10,           -- slots of 16384 B; 11 do not fit
+  cta_pair     = false,
+
+  exp2_degree       = 3,
+  exp2_share        = 0.125,   -- FlashAttention-4: 0.125 [UNPROVEN: needs a B200]
+  rescale_threshold = 8.0,
+  p_split           = 96,
+
+  warp_softmax    = 0,
+  warp_correction = 8,
+  warp_mma        = 12,
+  warp_epilogue   = 13,
+  warp_load       = 14,
+
+  regs_softmax    = 200,
+  regs_correction = 64,
+  regs_other      = 48,        -- 2 * 200 + 64 + 48 = 512
+
+  scheduler       = "lpt",
+}
