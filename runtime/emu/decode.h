@@ -31,9 +31,8 @@ struct emu_special_lanes { /* one entry of emu_function.specials */
 
 struct emu_module;
 
-/* Decodes all functions that have a body into module->functions; false with *error filled on failure.
- The
- * addresses of its variables must be in module->addresses. */
+/* Decodes all functions that have a body into module->functions; false with *error filled on failure. The addresses of
+ * the module's variables must be in module->addresses. */
 bool emu_decode_module(struct emu_module *module, struct ptx_error *error);
 
 /* Fills the warp's special bank; its cta, index and launch must be set. */

@@ -20,6 +20,13 @@ struct ptx_type { /* .b32, .f16x2, .pred ... as written, plus its size */
 
 struct ptx_pos { uint32_t line, column; uint32_t loc_file, loc_line; }; /* loc_*: the .loc in force, 0 = none */
 
+struct ptx_reloc { /* eight bytes of an initialised variable that hold an address */
+    const struct ptx_reloc *next;
+    uint64_t offset;         /* into init */
+    const struct ptx_var *var;
+    int64_t addend;
+};
+
 struct ptx_var { /* a register, parameter, shared/global/const/local variable or array */
     const char *name;
     enum ptx_space space;
@@ -39,12 +46,13 @@ enum ptx_operand_kind {
     PTX_OP_INT,      /* integer immediate, two's complement in i */
     PTX_OP_FLOAT,    /* 0f.../0d.../decimal: f, and bits as written in i; float_bits says 32 or 64 for 0f/0d, 0 for decimal */
     PTX_OP_SYMBOL,   /* variable's or function's address (+ offset) */
-    PTX_OP_LABEL,    /* branch target: index into insns once resolved */
+    PTX_OP_LABEL,    /* branch target: i is the index into insns */
+    PTX_OP_FUNCTION, /* a function's name: i is its index in the module */
     PTX_OP_SINK,     /* _ */
     PTX_OP_VECTOR,   /* { a, b, ... } */
     PTX_OP_ADDRESS,  /* [base + offset]; base is REG, SYMBOL or INT in items[0]; tensor form [map, {c...}]: items[0] map, items[1] VECTOR */
     PTX_OP_PAIR,     /* d|p : items[0], items[1] */
-    PTX_OP_LIST,     /* ( a, b ) of call */
+    PTX_OP_LIST,     /* ( a, b ) of call; the labels of a .branchtargets list */
 };
 
 struct ptx_operand {
