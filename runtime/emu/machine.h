@@ -91,6 +91,7 @@ struct emu_wait { /* why a split is blocked; printed by the deadlock report */
     uint32_t address;                /* shared address of the mbarrier, or barrier id */
     uint32_t detail;                 /* parity, expected threads, groups */
     uint64_t since;                  /* cluster->version when it blocked: retried once that moved on */
+    bool expired;                    /* set by the scheduler when nothing else can move: a try_wait gives up (false) */
 };
 
 enum emu_split_state { EMU_SPLIT_READY, EMU_SPLIT_BLOCKED, EMU_SPLIT_YIELDED };
@@ -162,9 +163,11 @@ struct emu_launch {
     void (*progress)(void *user, uint64_t done, uint64_t total); /* clusters; may be NULL */
     void *progress_user;
     uint64_t timeout_ms;             /* 0: none */
+    uint32_t threads;                /* host threads, each with one cluster at a time; 0: as many as there are cores.
+                                        A cooperative launch asks for one a cluster, so that all of them are under way */
 };
 
-/* Runs the whole grid on all host cores; returns the CUresult, launch->report filled unless it is 0. */
+/* Runs the whole grid on launch->threads host threads; returns the CUresult, launch->report filled unless it is 0. */
 int emu_launch_run(struct emu_launch *launch);
 
 /* Lanes of an operand. */
