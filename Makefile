@@ -47,7 +47,7 @@ grid: all $(BUILD)/tests/grid
 	$(BUILD)/tests/grid $(GRID)
 
 ##   sanitize   the tests under ASan and UBSan
-sanitize: all $(BUILD)/asan/tests/all
+sanitize: $(BUILD)/asan/warploom $(BUILD)/asan/libwarploom_cuda.so $(BUILD)/asan/tests/all
 	ASAN_OPTIONS=detect_leaks=0 $(BUILD)/asan/tests/all --jobs 2
 
 ##   fuzz       every fuzzer for FUZZ_SECONDS (20) each under ASan and UBSan; a crash leaves its input in build/fuzz
@@ -108,11 +108,15 @@ $(BUILD)/asan/libemu.a: $(call ASAN,$(EMU))
 
 $(BUILD)/warploom: $(call OBJ,$(CLI)) $(BUILD)/libwarploom.a
 	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+$(BUILD)/asan/warploom: $(call ASAN,$(CLI)) $(BUILD)/asan/libwarploom.a
+	$(CC) $(LDFLAGS) $(SANITIZE) -o $@ $^ $(LIBS)
 $(BUILD)/libwarploom.so: $(call OBJ,$(GEN) $(RUNTIME)) $(BUILD)/obj/embed.o
 	$(CC) $(LDFLAGS) -shared -o $@ $^ $(LIBS)
+CUDA_LINK = $(CC) $(LDFLAGS) -shared -Wl,-Bsymbolic $(EMU_MAP:%=-Wl,--version-script=%) -o $@ $(filter %.o,$^) -lm -ldl -pthread
 $(BUILD)/libwarploom_cuda.so: $(call OBJ,$(EMU) $(EMU_GEN)) $(EMU_MAP)
-	$(CC) $(LDFLAGS) -shared -Wl,-Bsymbolic $(EMU_MAP:%=-Wl,--version-script=%) -Wl,--no-undefined \
-	    -o $@ $(filter %.o,$^) -lm -ldl -pthread
+	$(CUDA_LINK) -Wl,--no-undefined
+$(BUILD)/asan/libwarploom_cuda.so: $(call ASAN,$(EMU) $(EMU_GEN)) $(EMU_MAP)
+	$(CUDA_LINK) $(SANITIZE)
 
 # All tests in one program, and any one of them alone: build/tests/npy from tests/test_npy.c.
 TEST_LIBS = -lcriterion -llzma $(LIBS)

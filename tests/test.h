@@ -4,9 +4,10 @@
  * function pointers inside parameters crash in position-independent builds):
  *
  *     ParameterizedTestParameters(insn, lane) { return wl_test_rows(WL_LEN(rows)); }
- *     ParameterizedTest(size_t *i, insn, lane) { const struct row *r = &rows[*i]; ... cr_expect(ok, "%s", r->name); }
+ *     ParameterizedTest(size_t *i, insn, lane) { const struct row *r = &rows[*i]; ... cr_expect(...); }
  *
- * A parameter is a process, some 5 ms: a sweep of thousands is one test with a loop and cr_expect naming the row. */
+ * A parameter is a process, some 5 ms: a sweep of thousands is one test with a loop and cr_expect naming the
+ * row. */
 #ifndef WL_TEST_H
 #define WL_TEST_H
 
