@@ -1,7 +1,9 @@
 /* plan: resolves what is asked for, then hands over to the planner of the kernel. */
 #include "gen/plan.h"
+#include "gen/plan_parts.h"
 #include "gen/plan_sm100.h"
 
+#include <math.h>
 #include <string.h>
 
 static enum wl_status resolve_head_dim(struct wl_plan *plan, int head_dim, struct wl_error *error) {
@@ -28,6 +30,12 @@ enum wl_status wl_plan_make(struct wl_plan *plan, const struct wl_schedule *sche
     plan->causal = special && special->causal >= 0 ? special->causal != 0 : schedule->causal;
     enum wl_status status = resolve_head_dim(plan, special ? special->head_dim : 0, error);
     if (status != WL_OK) return status;
+    status = wl_exp2poly_fit(&plan->poly, schedule->exp2_degree, error);
+    if (status != WL_OK) return status;
+    plan->exp2_pairs = (int)lround(schedule->exp2_share * schedule->tile_n / 2);
+    plan->head_dim_qk = wl_round_up(plan->head_dim, 16); /* K of an MMA */
+    plan->head_dim_pv = wl_round_up(plan->head_dim, 16); /* N */
+    plan->dim_blocks = wl_round_up(plan->head_dim, WL_BLOCK_DIM) / WL_BLOCK_DIM;
     return wl_plan_sm100_forward(plan, error);
 }
 

@@ -1,0 +1,125 @@
+#include "gen/plan_parts.h"
+
+#include <ctype.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+int wl_round_up(int value, int unit) { return (value + unit - 1) / unit * unit; }
+
+enum wl_status wl_plan_refuse(const struct wl_plan *plan, struct wl_error *error, enum wl_field field, const char *format, ...) {
+    char text[256];
+    va_list list;
+    va_start(list, format);
+    vsnprintf(text, sizeof text, format, list);
+    va_end(list);
+    const struct wl_schedule *s = &plan->schedule;
+    return wl_fail(error, WL_ERR_FIT, s->source, s->line[field], wl_field_name(field), "%s", text);
+}
+
+void wl_plan_add_role(struct wl_plan *plan, const char *name, int warp, int warps, int regs) {
+    plan->roles[plan->role_count++] = (struct wl_plan_role){.name = name, .warp = warp, .warps = warps, .regs = regs};
+}
+
+void wl_plan_add_barrier(struct wl_plan *plan, struct wl_plan_barrier barrier) {
+    const struct wl_plan_barrier *before = plan->barrier_count ? &plan->barriers[plan->barrier_count - 1] : NULL;
+    barrier.offset = before ? before->offset + 8 * before->count : 0;
+    plan->barriers[plan->barrier_count++] = barrier;
+}
+
+void wl_plan_close_barriers(struct wl_plan *plan) {
+    const struct wl_plan_barrier *last = &plan->barriers[plan->barrier_count - 1];
+    plan->smem[0] = (struct wl_plan_region){.name = "barriers", .size = last->offset + 8 * last->count, .count = 1, .align = 8};
+    plan->smem_count = 1;
+}
+
+void wl_plan_add_smem(struct wl_plan *plan, const char *name, int size, int count, int align) {
+    const struct wl_plan_region *before = &plan->smem[plan->smem_count - 1];
+    int offset = wl_round_up(before->offset + before->stride * (before->count - 1) + before->size, align);
+    int stride = wl_round_up(size, align);
+    plan->smem[plan->smem_count++] = (struct wl_plan_region){
+        .name = name, .offset = offset, .size = size, .count = count, .stride = stride, .align = align};
+    plan->smem_bytes = offset + stride * (count - 1) + size;
+}
+
+enum wl_status wl_plan_add_ring(struct wl_plan *plan, int slot_bytes, struct wl_error *error) {
+    int stages = plan->schedule.stages_kv, room = plan->arch->smem_bytes - wl_round_up(plan->smem_bytes, WL_TILE_ALIGN);
+    wl_plan_add_smem(plan, "KV", slot_bytes, stages, WL_TILE_ALIGN);
+    if (plan->smem_bytes <= plan->arch->smem_bytes) return WL_OK;
+    int fit = room > 0 ? room / slot_bytes : 0;
+    if (fit < 2)
+        return wl_plan_refuse(plan, error, WL_FIELD_tile_n,
+                              "two stages of %d B need %d B of shared memory with the rest, %s has %d B: choose smaller tiles",
+                              slot_bytes, plan->arch->smem_bytes - room + 2 * slot_bytes, plan->arch->name, plan->arch->smem_bytes);
+    return wl_plan_refuse(plan, error, WL_FIELD_stages_kv,
+                          "%d stages of %d B need %d B of shared memory with the rest, %s has %d B (%d fit)", stages, slot_bytes,
+                          plan->smem_bytes, plan->arch->name, plan->arch->smem_bytes, fit);
+}
+
+static int warp_regs(const struct wl_plan *plan, int warp, int idle_regs) {
+    for (int i = 0; i < plan->role_count; i++)
+        if (warp >= plan->roles[i].warp && warp < plan->roles[i].warp + plan->roles[i].warps) return plan->roles[i].regs;
+    return idle_regs;
+}
+
+/* A warpgroup keeps what setmaxnreg gives it (all its warps the same); together no more than the CTA was launched with. */
+enum wl_status wl_plan_registers(struct wl_plan *plan, int idle_regs, enum wl_field many, int groups_of_many, struct wl_error *error) {
+    int last = 0;
+    for (int i = 0; i < plan->role_count; i++)
+        if (plan->roles[i].warp + plan->roles[i].warps > last) last = plan->roles[i].warp + plan->roles[i].warps;
+    int groups = wl_round_up(last, WL_WARPGROUP) / WL_WARPGROUP, limit = plan->arch->regs_per_thread_max / 8 * 8;
+    plan->threads = groups * WL_GROUP_THREADS;
+    plan->regs_launch = plan->arch->regs_per_sm / plan->threads / 8 * 8;
+    if (plan->regs_launch > limit) plan->regs_launch = limit;
+    int pool = plan->regs_launch * groups, sum = 0, of_many = 0;
+    for (int g = 0; g < groups; g++) sum += warp_regs(plan, g * WL_WARPGROUP, idle_regs);
+    if (sum <= pool) return WL_OK;
+    for (int i = 0; i < plan->role_count; i++)
+        if (plan->roles[i].regs > of_many) of_many = plan->roles[i].regs;
+    int fits = (of_many - (sum - pool + groups_of_many - 1) / groups_of_many) / 8 * 8;
+    return wl_plan_refuse(plan, error, many,
+                          "the warpgroups' budgets sum to %d registers a thread, %d x %d = %d are there (%s = %d fits)", sum, groups,
+                          plan->regs_launch, pool, wl_field_name(many), fits);
+}
+
+static void add_param(struct wl_launch *launch, enum wl_param_kind kind, enum wl_tensor tensor, int bytes, int rows, int *offset) {
+    struct wl_param *p = &launch->params[launch->param_count++];
+    *offset = wl_round_up(*offset, kind == WL_PARAM_TENSOR_MAP ? 64 : bytes);
+    *p = (struct wl_param){.kind = kind, .tensor = tensor, .offset = *offset};
+    if (kind == WL_PARAM_TENSOR_MAP)
+        p->box = (struct wl_tensor_box){.box = {WL_BLOCK_DIM, rows, 1, 1}, .swizzle_bytes = WL_BLOCK_ROW_BYTES};
+    *offset += bytes;
+}
+
+/* An identifier: the schedule's name and what the kernel is specialised for. */
+static void entry_name(const struct wl_plan *plan, char *out, size_t bytes) {
+    snprintf(out, bytes, "%s_%s_d%d_%s", plan->schedule.name, plan->dtype == WL_BF16 ? "bf16" : "fp16", plan->head_dim,
+             plan->causal ? "causal" : "full");
+    for (char *c = out; *c; c++)
+        if (!isalnum((unsigned char)*c)) *c = '_';
+    if (isdigit((unsigned char)out[0])) out[0] = '_';
+}
+
+void wl_plan_launch_forward(struct wl_plan *plan, int rows_per_tile, int o_rows) {
+    struct wl_launch *l = &plan->launch;
+    const struct wl_schedule *s = &plan->schedule;
+    entry_name(plan, l->entry, sizeof l->entry);
+    snprintf(l->target, sizeof l->target, "%s", plan->arch->name);
+    l->threads = plan->threads;
+    l->cluster = 1;
+    l->smem_bytes = plan->smem_bytes;
+    l->grid = s->scheduler == WL_SCHEDULER_SINGLE ? WL_GRID_TILES : WL_GRID_PERSISTENT;
+    l->rows_per_tile = rows_per_tile;
+    l->head_dim = plan->head_dim;
+    l->dtype = plan->dtype;
+    l->causal = plan->causal;
+    int offset = 0;
+    add_param(l, WL_PARAM_TENSOR_MAP, WL_TENSOR_Q, 128, s->tile_m, &offset);
+    add_param(l, WL_PARAM_TENSOR_MAP, WL_TENSOR_K, 128, s->tile_n, &offset);
+    add_param(l, WL_PARAM_TENSOR_MAP, WL_TENSOR_V, 128, s->tile_n, &offset);
+    add_param(l, WL_PARAM_TENSOR_MAP, WL_TENSOR_O, 128, o_rows, &offset);
+    add_param(l, WL_PARAM_POINTER, WL_TENSOR_LSE, 8, 0, &offset);
+    static const enum wl_param_kind scalars[] = {WL_PARAM_SEQLEN_Q, WL_PARAM_SEQLEN_K, WL_PARAM_HEADS,     WL_PARAM_HEAD_RATIO,
+                                                 WL_PARAM_M_TILES,  WL_PARAM_TILES,    WL_PARAM_SCALE_LOG2};
+    for (size_t i = 0; i < sizeof scalars / sizeof scalars[0]; i++) add_param(l, scalars[i], WL_TENSOR_Q, 4, 0, &offset);
+}
