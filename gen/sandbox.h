@@ -38,6 +38,9 @@ void wl_sandbox_load(struct lua_State *L, const char *text, size_t bytes, const 
 int wl_sandbox_error_at(struct lua_State *L, const char *file, int line, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
+/* From here on, reading a global that nobody set is an error: it is a slip of the pen. */
+void wl_sandbox_seal(struct lua_State *L);
+
 /* Takes `work` instructions off the budget, for library functions of the caller that loop. */
 void wl_sandbox_charge(struct lua_State *L, double work);
 

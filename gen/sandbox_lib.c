@@ -217,6 +217,20 @@ static void apply_changes(lua_State *L) {
     }
 }
 
+static int undefined_global(lua_State *L) {
+    const char *name = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : "?";
+    return luaL_error(L, "variable '%s' is not defined", name);
+}
+
+void wl_sandbox_seal(lua_State *L) {
+    lua_pushglobaltable(L);
+    lua_newtable(L);
+    lua_pushcfunction(L, undefined_global);
+    lua_setfield(L, -2, "__index");
+    lua_setmetatable(L, -2);
+    lua_pop(L, 1);
+}
+
 int wl_sandbox_open_libs(lua_State *L) {
     static const luaL_Reg libraries[] = {
         {"string", luaopen_string}, {"table", luaopen_table}, {"math", luaopen_math}, {"utf8", luaopen_utf8}};

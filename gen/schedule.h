@@ -9,6 +9,7 @@
 #define WL_SCHEDULE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include "gen/error.h"
 #include "gen/launch.h"
 
@@ -35,7 +36,10 @@ struct wl_schedule {
     int regs_softmax, regs_correction, regs_other;
     enum wl_scheduler scheduler;
     int line[64];    /* line[i]: source line of the i-th row of schedule_fields.def, 0 = default, -1 = key=value override */
+    unsigned char from[64];  /* which file that line is in: 0 = source, i = includes[i - 1], or WL_FROM_DEFAULT */
+    char includes[4][256];   /* files that the source included */
 };
+#define WL_FROM_DEFAULT 255
 
 /* The row number of a field of schedule_fields.def, WL_FIELD_tile_n and so on: index into .line. */
 enum wl_field {
@@ -54,9 +58,16 @@ enum wl_status wl_schedule_load(struct wl_schedule *schedule, const char *path, 
 enum wl_status wl_schedule_parse(struct wl_schedule *schedule, const char *text, size_t bytes, const char *name,
                                  const char *const *overrides, int count, struct wl_error *error);
 
+/* The file that line[field] is in. */
+const char *wl_schedule_file(const struct wl_schedule *schedule, enum wl_field field);
+
+/* Where a value came from: "schedules/mine.lua:14", "default" or "key=value". */
+const char *wl_schedule_origin(const struct wl_schedule *schedule, enum wl_field field, char *out, size_t out_bytes);
+
 /* One final value as text ("128", "0.125", "lpt"), for explain and the PTX header. */
 const char *wl_schedule_value(const struct wl_schedule *schedule, enum wl_field field, char *out, size_t out_bytes);
 const char *wl_field_name(enum wl_field field);
 const char *wl_field_doc(enum wl_field field);
+const char *wl_field_allowed(enum wl_field field, char *out, size_t out_bytes); /* "32 to 128 in steps of 32" */
 
 #endif

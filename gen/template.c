@@ -19,9 +19,9 @@
 #include "gen/sandbox.h"
 #include "gen/weave.h"
 
-#define OUTPUT_BYTES_MAX   ((size_t)16 << 20)
-#define FILES_MAX          64
-#define LINE_BYTES_MAX     4096
+#define OUTPUT_BYTES_MAX ((size_t)16 << 20)
+#define FILES_MAX        64
+#define LINE_BYTES_MAX   4096
 
 static const struct wl_sandbox_limits template_limits = {.memory_bytes = (size_t)64 << 20,
                                                          .instructions = 50 * 1000 * 1000};
@@ -323,12 +323,6 @@ static int hex(lua_State *L) {
     return 1;
 }
 
-/* A global that nobody set is a slip of the pen. */
-static int undefined_global(lua_State *L) {
-    return luaL_error(L, "variable '%s' is not defined",
-                      lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : "?");
-}
-
 static int expand(lua_State *L) {
     struct expander *expander = lua_touserdata(L, 1);
     lua_pushcfunction(L, f32);
@@ -339,13 +333,9 @@ static int expand(lua_State *L) {
     lua_pushcclosure(L, include, 1);
     lua_setglobal(L, "include");
     lua_pushglobaltable(L);
-    int globals = lua_gettop(L);
     if (expander->globals && expander->globals(L, expander->data)) return lua_error(L);
-    lua_settop(L, globals);
-    lua_newtable(L);
-    lua_pushcfunction(L, undefined_global);
-    lua_setfield(L, -2, "__index");
-    lua_setmetatable(L, globals);
+    lua_settop(L, 1);
+    wl_sandbox_seal(L);
     run_file(L, expander, expander->main_name);
     return 0;
 }

@@ -1,7 +1,8 @@
 /* umma: shared-memory and instruction descriptors of tcgen05.mma, as pure functions over named fields.
  *
  * PTX ISA 9.1 §9.7.16.4 (matrix and instruction descriptors). The bit positions live in one field table each in
- * umma.c; a value that a field cannot hold is WL_ERR_INTERNAL, since the planner chooses them. */
+ * umma.c. What a field cannot hold gives 0, which is no descriptor (bit 46 of one, M of the other are never 0): the
+ * planner chooses the values, so a 0 is our own bug, WL_ERR_INTERNAL to the caller. */
 #ifndef WL_UMMA_H
 #define WL_UMMA_H
 
