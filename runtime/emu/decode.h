@@ -11,6 +11,7 @@
 /* Lanes that are filled when a warp starts. */
 enum emu_special {
     EMU_SPECIAL_SHARED, /* shared address of an offset: (rank << 24) + value */
+    EMU_SPECIAL_DYNAMIC, /* the same, value counted from the start of dynamic shared memory */
     EMU_SPECIAL_PARAM,  /* address of a parameter: launch->params + value */
     EMU_SPECIAL_TID, EMU_SPECIAL_NTID, EMU_SPECIAL_CTAID, EMU_SPECIAL_NCTAID, /* value: 0 x, 1 y, 2 z */
     EMU_SPECIAL_CLUSTERID, EMU_SPECIAL_NCLUSTERID, EMU_SPECIAL_CLUSTER_CTAID, EMU_SPECIAL_CLUSTER_NCTAID,
