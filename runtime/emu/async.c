@@ -106,6 +106,15 @@ int emu_async_step(struct emu_cluster *cluster) {
     return carry_out(cluster, op) == EMU_FAULT ? -1 : 1;
 }
 
+enum emu_step emu_async_post(struct emu_warp *warp, uint32_t lane, const struct emu_insn *insn,
+                             emu_async_fn *run, const void *what, uint32_t bytes) {
+    struct emu_async *op = emu_async_new(warp, lane, insn, run, bytes);
+    if (!op) return EMU_FAULT;
+    op->pipe = ((const struct emu_async *)what)->pipe;
+    memcpy(op + 1, (const struct emu_async *)what + 1, bytes - sizeof *op);
+    return emu_async_issue(warp->cta->cluster, op);
+}
+
 uint64_t emu_async_tensor_pipe(const struct emu_warp *warp, uint32_t lane) {
     return 1ull << 63 | (uint64_t)warp->cta->rank << 32 | (uint64_t)warp->index << 8 | lane;
 }

@@ -33,6 +33,10 @@ void *emu_async_alloc(struct emu_cluster *cluster, uint32_t bytes);
 /* The same with issuer and function filled in; NULL after emu_fault(). */
 void *emu_async_new(struct emu_warp *warp, uint32_t lane, const struct emu_insn *insn, emu_async_fn *run,
                     uint32_t bytes);
+/* Issues a copy of `what`, bytes long, whose first member is a struct emu_async of which only the pipe is
+ * set. */
+enum emu_step emu_async_post(struct emu_warp *warp, uint32_t lane, const struct emu_insn *insn,
+                             emu_async_fn *run, const void *what, uint32_t bytes);
 /* Issues it: runs it at once under eager order (after whatever its pipe still holds), else queues it. Owns op
  * from here. */
 enum emu_step emu_async_issue(struct emu_cluster *cluster, struct emu_async *op);

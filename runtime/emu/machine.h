@@ -112,6 +112,7 @@ struct emu_warp {
     void *stack;                     /* call frames */
     uint32_t cluster_arrived;        /* lanes that arrived at the cluster barrier's current generation (cluster.h) */
     uint32_t *cluster_generation;    /* [32]: the generation + 1 at which a lane arrived and has not waited; 0: none */
+    uint64_t turns;                  /* taken so far: orders splits that yielded */
     uint64_t global_lo, global_hi;   /* global addresses found allocated lately: the range needs no second look-up */
     uint32_t regs_per_thread;        /* after setmaxnreg; 0: as launched */
     struct emu_judge_warp *judge;    /* NULL: checks are off */
@@ -127,6 +128,8 @@ struct emu_cta {
     uint32_t smem_bytes;             /* with the reserved bytes */
     struct emu_warp *warps;
     uint32_t warp_count, warps_live;
+    uint32_t regs_free;              /* registers that setmaxnreg has released; pool of the CTA */
+    uint32_t regs_known;             /* registers a thread starts with; 0: unknown, setmaxnreg is not counted */
     struct emu_named_barrier barrier[16];
     struct emu_tmem *tmem;           /* tmem.h; NULL until the first alloc */
     uint64_t *mbarriers;             /* mbarrier.h: which 8-byte words of smem are live mbarriers; NULL until the first */

@@ -147,13 +147,21 @@ enum emu_step emu_mbarrier_complete(struct emu_warp *warp, const struct emu_insn
     return emu_mbarrier_update(warp, insn, address, &(struct emu_mbarrier_update){.complete = bytes}, NULL);
 }
 
-enum emu_step emu_mbarrier_test(struct emu_warp *warp, const struct emu_insn *insn, uint32_t address,
-                                uint32_t parity, bool *over) {
+enum emu_step emu_mbarrier_peek(struct emu_warp *warp, const struct emu_insn *insn, uint32_t address,
+                                struct emu_mbarrier *barrier) {
     uint8_t *place = live_object(warp, insn, address);
     if (!place) return EMU_FAULT;
     uint64_t word;
     memcpy(&word, place, 8);
-    *over = emu_mbarrier_unpack(word).phase != (parity & 1);
+    *barrier = emu_mbarrier_unpack(word);
+    return EMU_NEXT;
+}
+
+enum emu_step emu_mbarrier_test(struct emu_warp *warp, const struct emu_insn *insn, uint32_t address,
+                                uint32_t parity, bool *over) {
+    struct emu_mbarrier barrier;
+    if (emu_mbarrier_peek(warp, insn, address, &barrier) == EMU_FAULT) return EMU_FAULT;
+    *over = barrier.phase != (parity & 1);
     return EMU_NEXT;
 }
 

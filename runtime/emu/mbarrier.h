@@ -46,6 +46,9 @@ enum emu_step emu_mbarrier_arrive(struct emu_warp *warp, const struct emu_insn *
                                   uint32_t count);
 enum emu_step emu_mbarrier_complete(struct emu_warp *warp, const struct emu_insn *insn, uint32_t address,
                                     uint32_t bytes);
+/* Its state, untouched. */
+enum emu_step emu_mbarrier_peek(struct emu_warp *warp, const struct emu_insn *insn, uint32_t address,
+                                struct emu_mbarrier *barrier);
 /* Whether the phase of this parity is over (the current phase has the other one). */
 enum emu_step emu_mbarrier_test(struct emu_warp *warp, const struct emu_insn *insn, uint32_t address,
                                 uint32_t parity, bool *over);
