@@ -119,11 +119,13 @@ static void push_descriptors(lua_State *L, const struct wl_plan *plan) {
     const struct wl_smem_desc k_major = {.sbo = 1024, .swizzle_bytes = 128};
     /* V has head_dim along N: a further 64 elements are a column block away */
     const struct wl_smem_desc n_major = {.lbo = plan->dim_blocks > 1 ? (uint32_t)s->tile_n * 128 : 0, .sbo = 1024, .swizzle_bytes = 128};
+    uint64_t (*const desc)(const struct wl_smem_desc *) = plan->arch->tmem_cols ? wl_umma_smem_desc : wl_wgmma_smem_desc;
+    set_int(L, "desc_high", (lua_Integer)(desc(&k_major) >> 32));
+    set_int(L, "v_low_or", (lua_Integer)(desc(&n_major) & 0xffffffffu));
+    if (!plan->arch->tmem_cols) return; /* wgmma has its shape in the instruction's name */
     const struct wl_instr_desc qk = {.ab = plan->dtype, .d_f32 = true, .m = s->tile_m, .n = s->tile_n};
     const struct wl_instr_desc pv = {
         .ab = plan->dtype, .d_f32 = true, .b_major = WL_MAJOR_MN, .m = s->tile_m, .n = plan->head_dim_pv};
-    set_int(L, "desc_high", (lua_Integer)(wl_umma_smem_desc(&k_major) >> 32));
-    set_int(L, "v_low_or", (lua_Integer)(wl_umma_smem_desc(&n_major) & 0xffffffffu));
     set_int(L, "idesc_qk", wl_umma_instr_desc(&qk));
     set_int(L, "idesc_pv", wl_umma_instr_desc(&pv));
 }
@@ -136,11 +138,15 @@ static void push_plan(lua_State *L, const struct wl_plan *plan) {
     set_text(L, "target", plan->arch->name);
     set_text(L, "ptx_version", plan->arch->ptx_version);
     set_text(L, "scheduler", schedulers[s->scheduler]);
+    set_text(L, "dtype", plan->dtype == WL_BF16 ? "bf16" : "f16");
     set_text(L, "cvt_pack", plan->dtype == WL_BF16 ? "cvt.rn.bf16x2.f32" : "cvt.rn.f16x2.f32");
     lua_pushboolean(L, plan->causal);
     lua_setfield(L, -2, "causal");
     lua_pushnumber(L, s->rescale_threshold);
     lua_setfield(L, -2, "rescale_threshold");
+    lua_pushboolean(L, s->ping_pong && s->tile_m > 64);
+    lua_setfield(L, -2, "ping_pong");
+    set_int(L, "warpgroups", s->tile_m / 64);
     set_int(L, "threads", plan->threads);
     set_int(L, "regs_launch", plan->regs_launch);
     set_int(L, "tile_m", s->tile_m);
@@ -182,7 +188,7 @@ static int push_globals(lua_State *L, const void *data) {
 static void header_schedule(const struct wl_plan *plan, struct wl_text *ptx) {
     char value[64];
     for (int f = 0; f < WL_FIELD_COUNT; f++)
-        wl_text_printf(ptx, "//   %-18s %s\n", wl_field_name(f), wl_schedule_value(&plan->schedule, f, value, sizeof value));
+        if (wl_field_applies(f, plan->arch->name)) wl_text_printf(ptx, "//   %-18s %s\n", wl_field_name(f), wl_schedule_value(&plan->schedule, f, value, sizeof value));
 }
 
 static void header(const struct wl_plan *plan, struct wl_text *ptx) {

@@ -2,6 +2,7 @@
 #include "gen/plan.h"
 #include "gen/plan_parts.h"
 #include "gen/plan_sm100.h"
+#include "gen/plan_sm90.h"
 
 #include <math.h>
 #include <string.h>
@@ -24,7 +25,7 @@ enum wl_status wl_plan_make(struct wl_plan *plan, const struct wl_schedule *sche
     plan->schedule = *schedule;
     plan->arch = wl_arch_find(schedule->target);
     if (!plan->arch)
-        return wl_fail(error, WL_ERR_INPUT, schedule->source, schedule->line[WL_FIELD_target], "target", "%s is not known",
+        return wl_fail(error, WL_ERR_INPUT, wl_schedule_file(schedule, WL_FIELD_target), schedule->line[WL_FIELD_target], "target", "%s is not known",
                        schedule->target);
     plan->dtype = special && special->dtype >= 0 ? (enum wl_dtype)special->dtype : schedule->dtype;
     plan->causal = special && special->causal >= 0 ? special->causal != 0 : schedule->causal;
@@ -36,7 +37,7 @@ enum wl_status wl_plan_make(struct wl_plan *plan, const struct wl_schedule *sche
     plan->head_dim_qk = wl_round_up(plan->head_dim, 16); /* K of an MMA */
     plan->head_dim_pv = wl_round_up(plan->head_dim, 16); /* N */
     plan->dim_blocks = wl_round_up(plan->head_dim, WL_BLOCK_DIM) / WL_BLOCK_DIM;
-    return wl_plan_sm100_forward(plan, error);
+    return strcmp(plan->arch->name, "sm_90a") == 0 ? wl_plan_sm90_forward(plan, error) : wl_plan_sm100_forward(plan, error);
 }
 
 const struct wl_plan_region *wl_plan_smem(const struct wl_plan *plan, const char *name) {

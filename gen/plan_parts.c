@@ -14,7 +14,7 @@ enum wl_status wl_plan_refuse(const struct wl_plan *plan, struct wl_error *error
     vsnprintf(text, sizeof text, format, list);
     va_end(list);
     const struct wl_schedule *s = &plan->schedule;
-    return wl_fail(error, WL_ERR_FIT, s->source, s->line[field], wl_field_name(field), "%s", text);
+    return wl_fail(error, WL_ERR_FIT, wl_schedule_file(s, field), s->line[field], wl_field_name(field), "%s", text);
 }
 
 void wl_plan_add_role(struct wl_plan *plan, const char *name, int warp, int warps, int regs) {

@@ -99,6 +99,9 @@ enum wl_status wl_plan_sm100_forward(struct wl_plan *plan, struct wl_error *erro
     const struct wl_schedule *s = &plan->schedule;
     if (s->cta_pair) return wl_plan_refuse(plan, error, WL_FIELD_cta_pair, "this version plans kernels of one CTA only: false is allowed");
     if (s->tile_m != 128) return wl_plan_refuse(plan, error, WL_FIELD_tile_m, "%d is not 128: an MMA fills the 128 lanes of tensor memory", s->tile_m);
+    if (s->tile_n % 32 != 0 || s->tile_n > 128)
+        return wl_plan_refuse(plan, error, WL_FIELD_tile_n, "%d is not 32, 64, 96 or 128, what tensor memory is read and held in", s->tile_n);
+    if (plan->head_dim > 128) return wl_plan_refuse(plan, error, WL_FIELD_head_dim, "%d is more than the 128 that this version's sm_100a kernel holds", plan->head_dim);
     plan->kernel = "sm100/forward/kernel";
     plan->p_split = s->p_split < s->tile_n ? s->p_split : s->tile_n;
     enum wl_status status = plan_roles(plan, error);

@@ -4,7 +4,7 @@
 
 #include "gen/plan.h"
 
-/* Fills everything of *plan but schedule, arch, dtype, causal and head_dim, which are given. */
+/* Fills what the kernel decides; wl_plan_make has filled schedule, arch, dtype, causal, head dimensions and exp2. */
 enum wl_status wl_plan_sm100_forward(struct wl_plan *plan, struct wl_error *error);
 
 #endif

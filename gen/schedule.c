@@ -266,6 +266,16 @@ static enum wl_status check_pairs(const struct wl_schedule *schedule, struct wl_
                    schedule->head_dim);
 }
 
+/* A field that the target's kernels lack would change nothing: whoever sets it is told. */
+static enum wl_status check_target(const struct wl_schedule *schedule, struct wl_error *error) {
+    for (int field = 0; field < WL_FIELD_COUNT; field++)
+        if (!wl_field_applies(field, schedule->target) &&
+            (schedule->line[field] < 0 || schedule->from[field] != WL_FROM_DEFAULT))
+            return wl_fail(error, WL_ERR_INPUT, wl_schedule_file(schedule, field), schedule->line[field],
+                           wl_field_name(field), "kernels for %s have no such field", schedule->target);
+    return WL_OK;
+}
+
 static enum wl_status read_schedule(struct reader *reader, const char *const *overrides, int count) {
     struct wl_schedule *schedule = reader->schedule;
     memset(schedule, 0, sizeof *schedule);
@@ -275,6 +285,7 @@ static enum wl_status read_schedule(struct reader *reader, const char *const *ov
     for (int i = 0; i < count && status == WL_OK; i++)
         status = override(schedule, overrides[i], reader->error);
     if (status == WL_OK && !schedule->name[0]) name_from_source(schedule);
+    if (status == WL_OK) status = check_target(schedule, reader->error);
     return status == WL_OK ? check_pairs(schedule, reader->error) : status;
 }
 

@@ -34,6 +34,8 @@ struct wl_schedule {
     int p_split;
     int warp_softmax, warp_correction, warp_mma, warp_load, warp_epilogue;
     int regs_softmax, regs_correction, regs_other;
+    bool ping_pong;
+    int regs_consumer, regs_load;
     enum wl_scheduler scheduler;
     int line[64];    /* line[i]: source line of the i-th row of schedule_fields.def, 0 = default, -1 = key=value override */
     unsigned char from[64];  /* which file that line is in: 0 = source, i = includes[i - 1], or WL_FROM_DEFAULT */
@@ -43,7 +45,7 @@ struct wl_schedule {
 
 /* The row number of a field of schedule_fields.def, WL_FIELD_tile_n and so on: index into .line. */
 enum wl_field {
-#define WL_SCHEDULE_FIELD(name, type, fallback, lo, hi, step, choices, doc) WL_FIELD_##name,
+#define WL_SCHEDULE_FIELD(name, type, fallback, lo, hi, step, choices, on, doc) WL_FIELD_##name,
 #include "gen/schedule_fields.def"
 #undef WL_SCHEDULE_FIELD
     WL_FIELD_COUNT
@@ -66,6 +68,8 @@ const char *wl_schedule_origin(const struct wl_schedule *schedule, enum wl_field
 
 /* One final value as text ("128", "0.125", "lpt"), for explain and the PTX header. */
 const char *wl_schedule_value(const struct wl_schedule *schedule, enum wl_field field, char *out, size_t out_bytes);
+/* Whether kernels for this target have the field. */
+bool wl_field_applies(enum wl_field field, const char *target);
 const char *wl_field_name(enum wl_field field);
 const char *wl_field_doc(enum wl_field field);
 const char *wl_field_allowed(enum wl_field field, char *out, size_t out_bytes); /* "32 to 128 in steps of 32" */

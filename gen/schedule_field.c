@@ -16,7 +16,7 @@ struct row {
     double number;    /* fallback of INT, NUM, BOOL */
     const char *text; /* fallback of STR, ENUM */
     double lo, hi, step;
-    const char *choices, *doc;
+    const char *choices, *on, *doc;
     size_t offset, bytes; /* in struct wl_schedule */
 };
 
@@ -27,9 +27,9 @@ struct row {
 #define FALLBACK_NUM(x)  .number = x
 #define FALLBACK_BOOL(x) .number = x
 static const struct row rows[] = {
-#define WL_SCHEDULE_FIELD(field, kind, fallback, low, high, stride, allowed, text_)                          \
+#define WL_SCHEDULE_FIELD(field, kind, fallback, low, high, stride, allowed, on_, text_)                     \
     {.name = #field, .type = kind, FALLBACK_##kind(fallback), .lo = low, .hi = high, .step = stride,         \
-     .choices = allowed, .doc = text_, .offset = offsetof(struct wl_schedule, field),                        \
+     .choices = allowed, .on = on_, .doc = text_, .offset = offsetof(struct wl_schedule, field),                        \
      .bytes = sizeof ((struct wl_schedule *)0)->field},
 #include "gen/schedule_fields.def"
 #undef WL_SCHEDULE_FIELD
@@ -41,7 +41,7 @@ static const struct row rows[] = {
 #define FITS_INT(f)  _Generic(f, int: 1, default: 0)
 #define FITS_NUM(f)  _Generic(f, double: 1, default: 0)
 #define FITS_BOOL(f) _Generic(f, bool: 1, default: 0)
-#define WL_SCHEDULE_FIELD(field, kind, fallback, low, high, stride, allowed, text_)                          \
+#define WL_SCHEDULE_FIELD(field, kind, fallback, low, high, stride, allowed, on_, text_)                     \
     _Static_assert(FITS_##kind(((struct wl_schedule *)0)->field), #field ": row and struct differ in type");
 #include "gen/schedule_fields.def"
 #undef WL_SCHEDULE_FIELD
@@ -54,6 +54,10 @@ _Static_assert(WL_SCHEDULER_SINGLE == 0 && WL_SCHEDULER_PERSISTENT == 1 && WL_SC
 
 static void *slot(struct wl_schedule *schedule, const struct row *row) {
     return (char *)schedule + row->offset;
+}
+
+bool wl_field_applies(enum wl_field field, const char *target) {
+    return strncmp(target, rows[field].on, strlen(rows[field].on)) == 0;
 }
 
 const char *wl_field_name(enum wl_field field) { return rows[field].name; }

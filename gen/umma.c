@@ -56,6 +56,27 @@ uint64_t wl_umma_smem_desc(const struct wl_smem_desc *fields) {
     return fits ? word : 0;
 }
 
+/* ---- shared-memory descriptor of wgmma, §9.7.15.5.1: start, LBO, SBO and base offset as above ----
+ *
+ *  63..62   61..52  51..49       48..46  45..0
+ *  swizzle  0       base offset  0       as above */
+/* clang-format off */
+static const struct field wgmma_swizzle_field = {"swizzle", 62, 2, 0};
+static const struct { uint32_t bytes, code; } wgmma_swizzles[] = {{0, 0}, {128, 1}, {64, 2}, {32, 3}};
+/* clang-format on */
+
+uint64_t wl_wgmma_smem_desc(const struct wl_smem_desc *fields) {
+    uint64_t word = 0;
+    uint32_t start = fields->start & ((1u << SMEM_ADDRESS_BITS) - 1), code = ~0u;
+    for (size_t i = 0; i < sizeof wgmma_swizzles / sizeof wgmma_swizzles[0]; i++)
+        if (wgmma_swizzles[i].bytes == fields->swizzle_bytes) code = wgmma_swizzles[i].code;
+    bool fits = put(&word, &smem_fields[SMEM_START], start) && put(&word, &smem_fields[SMEM_LBO], fields->lbo) &&
+                put(&word, &smem_fields[SMEM_SBO], fields->sbo) &&
+                put(&word, &smem_fields[SMEM_BASE_OFFSET], fields->base_offset) &&
+                put(&word, &wgmma_swizzle_field, code);
+    return fits ? word : 0;
+}
+
 /* ---- instruction descriptor of kind::f16, §9.7.16.4.2 ----
  *
  *  31..30  29  28..24  23  22..17  16    15    14..13  12..10  9..7    6  5..4    3  2       1..0

@@ -18,6 +18,8 @@ struct wl_smem_desc { /* bytes; start may be 0 when a kernel adds its address at
     uint32_t swizzle_bytes; /* 0, 32, 64, 128 */
 };
 uint64_t wl_umma_smem_desc(const struct wl_smem_desc *fields);
+/* The same matrix for wgmma (sm_90a): no version bits, another swizzle code. PTX ISA 9.1 §9.7.15.5.1. */
+uint64_t wl_wgmma_smem_desc(const struct wl_smem_desc *fields);
 
 struct wl_instr_desc { /* kind::f16 */
     enum wl_dtype ab;       /* element type of A and B */

@@ -1,0 +1,23 @@
+-- Attention forward on sm_90a (H100, H200), head dimensions 72 to 128.
+return {
+  target       = "sm_90a",
+  pass         = "forward",
+  head_dim     = 128,          -- largest; 72, 80, .. 120 are zero-filled by TMA
+  head_dim_min = 72,
+  dtype        = "bf16",       -- or "fp16"
+  causal       = false,        -- or true: bottom-right aligned
+
+  tile_m       = 128,          -- 64 rows a consumer warpgroup
+  tile_n       = 128,          -- keys a step; S takes tile_n / 2 registers a thread, P half of that, O 64
+  stages_kv    = 6,            -- ring slots of 32768 B shared by K and V; 7 do not fit
+  ping_pong    = true,
+
+  exp2_degree       = 3,
+  exp2_share        = 0.0,     -- of exp2 on the FMA pipe
+  rescale_threshold = 8.0,     -- log2 units
+
+  regs_consumer = 240,
+  regs_load     = 24,          -- 2 * 240 + 24 = 504: all that 384 threads get
+
+  scheduler     = "lpt",
+}
