@@ -1,8 +1,9 @@
 /* exp2poly: the minimax polynomial of 2^f on [0, 1), as the FMA pipe evaluates it, with its proven worst error.
  *
- * p(f) = c[0] + c[1] f + ... + c[degree] f^degree by Horner's rule in float32 fused multiply-adds. Relative error is
- * minimised (Remez exchange in long double) with p(0) = 1 exactly, so that a row's maximum weighs exactly 1; then the
- * coefficients are rounded to float32 and the worst error over every float in [0, 1) as evaluated is measured. */
+ * p(f) = c[0] + c[1] f + ... + c[degree] f^degree by Horner's rule in float32 fused multiply-adds. The relative error is
+ * minimised (Remez exchange) with p(0) = 1 exactly, so that a row's maximum weighs exactly 1; the coefficients are then
+ * rounded to float32 and settled among their neighbours. The bound holds for every float32 in [0, 1), rounding of each
+ * step included: tests/test_exp2poly.c tries them all. */
 #ifndef WL_EXP2POLY_H
 #define WL_EXP2POLY_H
 
@@ -14,7 +15,7 @@
 struct wl_exp2poly {
     int degree;
     float c[WL_EXP2_DEGREE_MAX + 1]; /* c[0] == 1.0f */
-    double worst;  /* bound of |p(f) / 2^f - 1| over all float32 f in [0, 1), rounding included */
+    double worst;  /* bound of |p(f) / 2^f - 1|; at most twice what is reached, 1.3 times below degree 6 */
 };
 
 enum wl_status wl_exp2poly_fit(struct wl_exp2poly *poly, int degree, struct wl_error *error); /* under 1 ms */
