@@ -55,6 +55,8 @@ uint8_t *emu_global_at(struct emu_warp *w, const struct emu_insn *insn, uint64_t
                        uint32_t lane);
 uint8_t *emu_shared_at(struct emu_warp *w, const struct emu_insn *insn, uint64_t address, uint32_t bytes, uint32_t align,
                        uint32_t lane, bool own_cta_only);
+uint8_t *emu_local_at(struct emu_warp *w, const struct emu_insn *insn, uint64_t address, uint32_t bytes, uint32_t align,
+                      uint32_t lane);
 uint8_t *emu_generic_at(struct emu_warp *w, const struct emu_insn *insn, uint64_t address, uint32_t bytes, uint32_t align,
                         uint32_t lane); /* global, parameter, shared or local */
 

@@ -118,7 +118,12 @@ struct emu_warp {
     struct emu_judge_warp *judge;    /* NULL: checks are off */
 };
 
-struct emu_named_barrier { uint32_t arrived, expected; uint32_t generation; uint32_t waiting_warps; uint32_t red; };
+struct emu_named_barrier {           /* counts threads (sem_barrier.c) */
+    uint32_t arrived, expected;      /* expected 0: all threads of the CTA that have not exited */
+    uint32_t generation;
+    uint32_t votes;                  /* of barrier.red: threads whose predicate held */
+    uint32_t result[4][2];           /* by generation & 3: votes, arrived */
+};
 
 struct emu_cta {
     struct emu_cluster *cluster;
@@ -144,6 +149,7 @@ struct emu_cluster {
     uint64_t version;                /* moves whenever something a blocked warp may wait for has changed */
     struct emu_async_queue *async;   /* async.h: what has been issued and not yet happened */
     struct emu_cluster_barrier { uint32_t arrived; uint32_t generation; } barrier;
+    uint32_t idle_rounds;            /* since anything moved (cluster_run.c) */
     uint64_t random;                 /* state of this cluster's generator; seeded from the launch's seed and cluster id */
     struct wl_arena *arena;
     struct emu_judge *judge;         /* NULL: off */

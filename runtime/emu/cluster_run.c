@@ -1,0 +1,131 @@
+/* cluster_run: whose turn it is in a cluster. See async.h for the orders. */
+#include "gen/arena.h"
+#include "runtime/emu/async.h"
+#include "runtime/emu/cluster.h"
+#include "runtime/emu/fault.h"
+#include "runtime/emu/sched.h"
+#include "runtime/emu/sem_barrier.h"
+
+#define TURN 20000u         /* instructions of a turn */
+#define RANDOM_TURN 256u    /* at most, under random order */
+#define POLL_ROUNDS 64u     /* rounds without any progress before the cluster is set aside */
+#define LONG_ROUNDS 4096u   /* rounds after which the clock is looked at */
+#define HOPELESS_ROUNDS 20000u /* ... before polling mbarriers that nothing can complete counts as a deadlock */
+
+uint32_t emu_random(struct emu_cluster *cluster) { /* splitmix64 */
+    uint64_t z = cluster->random += 0x9e3779b97f4a7c15ull;
+    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ull;
+    z = (z ^ z >> 27) * 0x94d049bb133111ebull;
+    return (uint32_t)((z ^ z >> 31) >> 32);
+}
+
+enum emu_step emu_lanes_left(struct emu_warp *w) {
+    struct emu_cta *cta = w->cta;
+    emu_notify(cta->cluster);
+    emu_cluster_barrier_check(cta->cluster);
+    emu_barriers_check(cta);
+    return EMU_NEXT;
+}
+
+enum emu_step emu_warp_ended(struct emu_warp *w) {
+    struct emu_cta *cta = w->cta;
+    w->split_count = 0;
+    if (--cta->warps_live == 0 && emu_tmem_cta_end) return emu_tmem_cta_end(cta, w);
+    return EMU_NEXT;
+}
+
+struct round { /* what the warps did since anything moved */
+    bool moved, spun, fault;
+};
+
+static void take_turn(struct emu_warp *w, uint32_t budget, struct round *r) {
+    switch (emu_warp_turn(w, budget)) {
+    case EMU_TURN_MOVED: r->moved = true; break;
+    case EMU_TURN_SPUN: r->spun = true; break;
+    case EMU_TURN_FAULT: r->fault = true; break;
+    case EMU_TURN_STUCK: break;
+    }
+}
+
+static void in_order(struct emu_cluster *cluster, struct round *r) {
+    for (uint32_t c = 0; c < cluster->cta_count; c++)
+        for (uint32_t k = 0; k < cluster->ctas[c]->warp_count && !r->fault; k++) {
+            struct emu_warp *w = &cluster->ctas[c]->warps[k];
+            if (w->live && emu_warp_ready(w)) take_turn(w, TURN, r);
+        }
+}
+
+/* As many turns as there are warps, each of a random one that can run; between them, asynchronous effects. */
+static void at_random(struct emu_cluster *cluster, struct round *r) {
+    uint32_t per_cta = cluster->ctas[0]->warp_count, total = per_cta * cluster->cta_count;
+    for (uint32_t turn = 0; turn < total && !r->fault; turn++) {
+        if (!emu_async_empty(cluster) && emu_random(cluster) % 4 == 0) {
+            r->moved = true;
+            if (emu_async_step(cluster) < 0) r->fault = true;
+            continue;
+        }
+        uint32_t first = emu_random(cluster) % total;
+        for (uint32_t k = 0; k < total; k++) {
+            uint32_t at = (first + k) % total;
+            struct emu_warp *w = &cluster->ctas[at / per_cta]->warps[at % per_cta];
+            if (!w->live || !emu_warp_ready(w)) continue;
+            take_turn(w, 1 + emu_random(cluster) % RANDOM_TURN, r);
+            break;
+        }
+    }
+}
+
+static bool finished(const struct emu_cluster *cluster) {
+    for (uint32_t c = 0; c < cluster->cta_count; c++)
+        if (cluster->ctas[c]->warps_live) return false;
+    return true;
+}
+
+/* All that is left runs inside the cluster and waits for what only the cluster can do. */
+static bool hopeless(const struct emu_cluster *cluster) {
+    for (uint32_t c = 0; c < cluster->cta_count; c++)
+        for (uint32_t k = 0; k < cluster->ctas[c]->warp_count; k++) {
+            const struct emu_warp *w = &cluster->ctas[c]->warps[k];
+            for (uint32_t s = 0; s < w->split_count; s++)
+                if (w->split[s].wait.kind == EMU_WAIT_NONE) return false;
+        }
+    return true;
+}
+
+static enum emu_cluster_state drain(struct emu_cluster *cluster) {
+    int ran;
+    do ran = emu_async_step(cluster);
+    while (ran > 0);
+    return ran < 0 ? EMU_CLUSTER_FAILED : EMU_CLUSTER_DONE;
+}
+
+enum emu_cluster_state emu_cluster_run(struct emu_cluster *cluster) {
+    struct emu_launch *launch = cluster->launch;
+    for (uint32_t idle = 0, rounds = 0; !launch->failed; rounds++) {
+        if (rounds == LONG_ROUNDS) return EMU_CLUSTER_RUNS;
+        struct round r = {false, false, false};
+        uint64_t version = cluster->version;
+        if (launch->order == EMU_ORDER_RANDOM) at_random(cluster, &r);
+        else in_order(cluster, &r);
+        if (r.fault) return EMU_CLUSTER_FAILED;
+        if (finished(cluster)) return drain(cluster);
+        if (r.moved || cluster->version != version) {
+            idle = cluster->idle_rounds = 0;
+            continue;
+        }
+        int ran = emu_async_step(cluster);
+        if (ran < 0) return EMU_CLUSTER_FAILED;
+        if (ran > 0) continue;
+        bool stuck = !r.spun && launch->order != EMU_ORDER_RANDOM;
+        if (!r.spun && launch->order == EMU_ORDER_RANDOM) {
+            in_order(cluster, &r); /* chance may have passed over the only one that could run */
+            stuck = !r.spun && !r.moved && cluster->version == version;
+        }
+        if (stuck || (++cluster->idle_rounds > HOPELESS_ROUNDS && hopeless(cluster))) {
+            emu_report_stuck(cluster, EMU_FAULT_TIMEOUT, "deadlock: nothing can move");
+            return EMU_CLUSTER_FAILED;
+        }
+        if (++idle >= POLL_ROUNDS) return EMU_CLUSTER_POLLS;
+    }
+    return EMU_CLUSTER_FAILED;
+}
