@@ -21,7 +21,7 @@ typedef struct CUfunc_st *CUfunction;
 typedef struct CUstream_st *CUstream;
 typedef struct CUevent_st *CUevent;
 
-typedef int CUdevice_attribute, CUfunction_attribute, CUpointer_attribute, CUlimit, CUjit_option,
+typedef int CUdevice_attribute, CUfunction_attribute, CUpointer_attribute, CUlimit, CUjit_option, CUmoduleLoadingMode,
     CUfunc_cache;
 typedef int CUtensorMapDataType, CUtensorMapInterleave, CUtensorMapSwizzle, CUtensorMapL2promotion;
 typedef int CUtensorMapFloatOOBfill, CUlaunchAttributeID, CUstreamCaptureStatus,
