@@ -71,6 +71,9 @@ clean:
 help:
 	@echo "make [target]"; sed -n 's/^##//p' $(MAKEFILE_LIST)
 
+# One short line a file; V=1 shows the commands.
+SAY = $(if $(V),,@echo '  build $@';)
+
 # What the machine has: make remakes this file first, then starts over with the flags that it holds.
 ifneq ($(filter-out help clean format,$(or $(MAKECMDGOALS),all)),)
 include $(BUILD)/deps.mk
@@ -89,7 +92,7 @@ $(BUILD)/asan/%.o: OPT = $(SANITIZE)
 $(call OBJ,$(TESTS)) $(call ASAN,$(TESTS)): | $(BUILD)/deps.test
 define COMPILE
 	@mkdir -p $(@D)
-	$(CC) $(FLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+	$(SAY) $(CC) $(FLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 endef
 $(BUILD)/obj/%.o: %.c
 	$(COMPILE)
@@ -104,36 +107,36 @@ $(BUILD)/asan/libwarploom.a: $(call ASAN,$(GEN) $(RUNTIME)) $(BUILD)/asan/embed.
 $(BUILD)/asan/libemu.a: $(call ASAN,$(EMU))
 %.a:
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(SAY) $(AR) rcs $@ $^
 
 $(BUILD)/warploom: $(call OBJ,$(CLI)) $(BUILD)/libwarploom.a
-	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+	$(SAY) $(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
 $(BUILD)/asan/warploom: $(call ASAN,$(CLI)) $(BUILD)/asan/libwarploom.a
-	$(CC) $(LDFLAGS) $(SANITIZE) -o $@ $^ $(LIBS)
+	$(SAY) $(CC) $(LDFLAGS) $(SANITIZE) -o $@ $^ $(LIBS)
 $(BUILD)/libwarploom.so: $(call OBJ,$(GEN) $(RUNTIME)) $(BUILD)/obj/embed.o
-	$(CC) $(LDFLAGS) -shared -o $@ $^ $(LIBS)
+	$(SAY) $(CC) $(LDFLAGS) -shared -o $@ $^ $(LIBS)
 CUDA_LINK = $(CC) $(LDFLAGS) -shared -Wl,-Bsymbolic $(EMU_MAP:%=-Wl,--version-script=%) -o $@ $(filter %.o,$^) -lm -ldl -pthread
 $(BUILD)/libwarploom_cuda.so: $(call OBJ,$(EMU) $(EMU_GEN)) $(EMU_MAP)
-	$(CUDA_LINK) -Wl,--no-undefined
+	$(SAY) $(CUDA_LINK) -Wl,--no-undefined
 $(BUILD)/asan/libwarploom_cuda.so: $(call ASAN,$(EMU) $(EMU_GEN)) $(EMU_MAP)
-	$(CUDA_LINK) $(SANITIZE)
+	$(SAY) $(CUDA_LINK) $(SANITIZE)
 
 # All tests in one program, and any one of them alone: build/tests/npy from tests/test_npy.c.
 TEST_LIBS = -lcriterion -llzma $(LIBS)
 $(BUILD)/tests/all: $(call OBJ,$(TESTS) $(HELPERS)) $(BUILD)/libemu.a $(BUILD)/libwarploom.a
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -o $@ $^ $(TEST_LIBS)
+	$(SAY) $(CC) $(LDFLAGS) -o $@ $^ $(TEST_LIBS)
 $(BUILD)/asan/tests/all: $(call ASAN,$(TESTS) $(HELPERS)) $(BUILD)/asan/libemu.a $(BUILD)/asan/libwarploom.a
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) $(SANITIZE) -o $@ $^ $(TEST_LIBS)
+	$(SAY) $(CC) $(LDFLAGS) $(SANITIZE) -o $@ $^ $(TEST_LIBS)
 $(BUILD)/tests/grid: $(call OBJ,tests/grid.c $(HELPERS)) $(BUILD)/libwarploom.a
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+	$(SAY) $(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
 $(BUILD)/tests/%: $(BUILD)/obj/tests/test_%.o $(call OBJ,$(HELPERS)) $(BUILD)/libemu.a $(BUILD)/libwarploom.a
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -o $@ $^ $(TEST_LIBS)
+	$(SAY) $(CC) $(LDFLAGS) -o $@ $^ $(TEST_LIBS)
 $(BUILD)/fuzz/%: $(BUILD)/asan/tests/fuzz_%.o $(BUILD)/asan/tests/fuzzer.o $(BUILD)/asan/libemu.a $(BUILD)/asan/libwarploom.a
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) $(SANITIZE) -o $@ $^ $(LIBS)
+	$(SAY) $(CC) $(LDFLAGS) $(SANITIZE) -o $@ $^ $(LIBS)
 
 -include $(patsubst %.c,$(BUILD)/obj/%.d,$(ALL)) $(patsubst %.c,$(BUILD)/asan/%.d,$(ALL))

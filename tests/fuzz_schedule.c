@@ -13,7 +13,7 @@ const char *const wl_fuzz_words[] = {
     "return {", "}", "=", ",", "nil", "true", "false", "-1", "0", "1e308", "0/0", "math.huge", "\"bf16\"", "\"lpt\"", "--", "\n",
     "while true do end", "string.rep(\"x\", 1e9)", "('x'):rep(1e6):find(('.-'):rep(30) .. 'y')", "include \"sm100_fwd_hd64.lua\"",
     "setmetatable({}, {})", "#", "function() end", "for i = 1, 1e9 do end", "{{{{{{{{", "goto x", "::x::",
-#define WL_SCHEDULE_FIELD(name, type, fallback, lo, hi, step, choices, doc) #name,
+#define WL_SCHEDULE_FIELD(name, ...) #name,
 #include "gen/schedule_fields.def"
 #undef WL_SCHEDULE_FIELD
     NULL};
