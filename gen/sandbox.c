@@ -171,6 +171,7 @@ static enum wl_status report(struct wl_sandbox *sandbox, const char *file, const
         message += used;
     }
     char text[MESSAGE_BYTES];
+    if (strstr(message, "C stack overflow")) message = "nests too deeply for Lua (C stack overflow)";
     snprintf(text, sizeof text, "%s", message);
     for (char *c = text; *c; c++)
         if ((unsigned char)*c < ' ' || *c == 127) *c = ' ';

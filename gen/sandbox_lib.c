@@ -40,10 +40,11 @@ static int charged_sort(lua_State *L) {
     return call_original(L);
 }
 
-/* string.rep(s, n): also loops n times where s is empty. */
+/* string.rep(s, n, sep): loops n times even where it adds nothing; where it adds, the memory limit is met
+ * first. */
 static int charged_rep(lua_State *L) {
     lua_Number times = luaL_checknumber(L, 2);
-    if (times > 0) wl_sandbox_charge(L, times / 4);
+    if (times > 0 && length_of(L, 1) + length_of(L, 3) == 0) wl_sandbox_charge(L, times / 4);
     return call_original(L);
 }
 

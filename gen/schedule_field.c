@@ -123,6 +123,11 @@ static void describe(const struct wl_field_value *value, char *out, size_t out_b
     else if (value->kind == WL_VALUE_TEXT)
         snprintf(out, out_bytes, "\"%s\"", printable(value->text, text, sizeof text));
     else snprintf(out, out_bytes, "a %s", value->type);
+    if (value->kind == WL_VALUE_NUMBER && fabs(value->number) < 1e15 &&
+        floor(value->number) == value->number) {
+        snprintf(out, out_bytes, "%.0f", value->number);
+        return;
+    }
     for (int digits = 1; value->kind == WL_VALUE_NUMBER && digits < 17;
          digits++) { /* the shortest that says it */
         snprintf(text, sizeof text, "%.*g", digits, value->number);

@@ -102,6 +102,8 @@ static bool contradicts(const struct token *token, const struct token *after,
                         const struct wl_field_value *value) {
     char digits[64];
     if (!value || !(is_sign(after, ",;}") || after->kind == END || after->kind == NAME)) return false;
+    if (token->kind == STRING && memchr(token->text, '\\', token->length))
+        return false; /* not worth decoding */
     if (token->kind == STRING) return value->kind != WL_VALUE_TEXT || !is_text(token, value->text);
     if (token->kind == NAME && (is_text(token, "true") || is_text(token, "false")))
         return value->kind != WL_VALUE_BOOL || (token->text[0] == 't') != (value->number != 0);
