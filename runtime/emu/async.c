@@ -119,15 +119,23 @@ uint64_t emu_async_tensor_pipe(const struct emu_warp *warp, uint32_t lane) {
     return 1ull << 63 | (uint64_t)warp->cta->rank << 32 | (uint64_t)warp->index << 8 | lane;
 }
 
+uint8_t *emu_async_smem_refused(struct emu_cta *cta, struct emu_async *op, uint32_t offset, uint32_t bytes,
+                                enum emu_access access) {
+    bool reserved = access == EMU_WRITE && offset < EMU_SMEM_RESERVED;
+    emu_fault(op->warp, op->insn, EMU_FAULT_LAUNCH_FAILED,
+              "asynchronous %s of %u bytes at offset 0x%x of CTA %u's shared memory (0x%x bytes): %s",
+              access == EMU_WRITE ? "write" : "read", bytes, offset, cta->rank, cta->smem_bytes,
+              reserved ? "the first 1024 bytes are the system's" : "no such memory");
+    return NULL;
+}
+
 uint8_t *emu_async_smem(struct emu_cluster *cluster, struct emu_async *op, uint32_t address, uint32_t bytes,
                         enum emu_access access) {
-    uint8_t *place = emu_shared(cluster, address, bytes);
-    bool reserved = access == EMU_WRITE && (address & 0xffffff) < EMU_SMEM_RESERVED;
-    if (place && !reserved) return place;
+    uint32_t rank = address >> 24;
+    if (rank < cluster->cta_count)
+        return emu_async_smem_of(cluster->ctas[rank], op, address & 0xffffff, bytes, access);
     emu_fault(op->warp, op->insn, EMU_FAULT_LAUNCH_FAILED,
-              "asynchronous %s of %u bytes of shared memory at 0x%x (CTA %u of the cluster): %s",
-              access == EMU_WRITE ? "write" : "read", bytes, address, address >> 24,
-              reserved ? "the first 1024 bytes are the system's" : "no such memory");
+              "asynchronous access to shared address 0x%x: the cluster has no CTA %u", address, rank);
     return NULL;
 }
 

@@ -50,9 +50,17 @@ void emu_async_destroy(struct emu_async_queue *queue);
 /* The pipe in which the tcgen05.mma, cp, shift and commit of one thread stay in order. */
 uint64_t emu_async_tensor_pipe(const struct emu_warp *warp, uint32_t lane);
 
-/* The one door through which asynchronous effects touch shared memory: checked, NULL after emu_fault().
- * address carries the CTA's rank. */
+/* The one door through which asynchronous effects touch shared memory, by CTA and offset, and the same by
+ * shared address (rank in bits 24 and up). Checked: NULL after emu_fault(). */
 enum emu_access { EMU_READ, EMU_WRITE };
+uint8_t *emu_async_smem_refused(struct emu_cta *cta, struct emu_async *op, uint32_t offset, uint32_t bytes,
+                                enum emu_access access);
+static inline uint8_t *emu_async_smem_of(struct emu_cta *cta, struct emu_async *op, uint32_t offset,
+                                         uint32_t bytes, enum emu_access access) {
+    bool inside = (uint64_t)offset + bytes <= cta->smem_bytes;
+    if (inside && (access == EMU_READ || offset >= EMU_SMEM_RESERVED)) return cta->smem + offset;
+    return emu_async_smem_refused(cta, op, offset, bytes, access);
+}
 uint8_t *emu_async_smem(struct emu_cluster *cluster, struct emu_async *op, uint32_t address, uint32_t bytes,
                         enum emu_access access);
 
