@@ -44,7 +44,8 @@ struct file {
     size_t bytes;
     struct piece *pieces;
     struct line *lines; /* lines[1] is the first */
-    int loc;            /* number of its .file row, 0 = not used yet */
+    size_t line_count;
+    int loc; /* number of its .file row, 0 = not used yet */
 };
 
 struct expander {
@@ -182,6 +183,7 @@ static void translate(lua_State *L, struct file *file) {
     size_t lines, pieces;
     count_parts(file, &lines, &pieces);
     file->lines = alloc(L, expander, lines * sizeof *file->lines);
+    file->line_count = lines;
     file->pieces = alloc(L, expander, pieces * sizeof *file->pieces);
     expander->scratch.length = 0;
     wl_text_printf(&expander->scratch, "local _text=...;");
@@ -240,7 +242,10 @@ static void put_value(lua_State *L, const struct file *file, int line, const str
 static int text_line(lua_State *L) {
     struct file *file = lua_touserdata(L, lua_upvalueindex(1));
     struct expander *expander = file->expander;
-    int line = (int)lua_tointeger(L, 1), value = 2;
+    lua_Integer number = lua_tointeger(L, 1);
+    if (number < 1 || (lua_Unsigned)number >= file->line_count)
+        return luaL_error(L, "_text is not for templates");
+    int line = (int)number, value = 2;
     const struct line *row = &file->lines[line];
     const struct piece *piece = &file->pieces[row->first];
     struct wl_text *scratch = &expander->scratch;
