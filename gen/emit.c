@@ -153,6 +153,7 @@ static void push_plan(lua_State *L, const struct wl_plan *plan) {
     set_int(L, "tile_n", s->tile_n);
     set_int(L, "q_tiles", s->q_tiles);
     set_int(L, "stages_kv", s->stages_kv);
+    set_int(L, "stages_q", s->stages_q);
     set_int(L, "p_split", plan->p_split);
     set_int(L, "rows_per_tile", plan->launch.rows_per_tile);
     set_int(L, "dim_blocks", plan->dim_blocks);

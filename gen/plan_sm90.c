@@ -35,14 +35,14 @@ static enum wl_status check_accumulators(struct wl_plan *plan, struct wl_error *
 
 static void plan_barriers(struct wl_plan *plan) {
     const struct wl_schedule *s = &plan->schedule;
-    const int groups = s->tile_m / CONSUMER_ROWS, kv = s->stages_kv;
+    const int groups = s->tile_m / CONSUMER_ROWS, q = s->stages_q, kv = s->stages_kv;
     const struct wl_plan_barrier rows[] = {
         /* clang-format off */
-        {"q_full",   0, 1,  1,                         "load",     "consumer", "Q in shared memory"},
-        {"q_empty",  0, 1,  1,                         "store",    "load",     "Q's shared memory, where O was, until TMA has read it"},
+        {"q_full",   0, q,  1,                         "load",     "consumer", "Q in shared memory"},
+        {"q_empty",  0, q,  1,                         "store",    "load",     "Q's shared memory, where O was, until TMA has read it"},
         {"kv_full",  0, kv, 1,                         "load",     "consumer", "the K or V tile of a ring slot"},
         {"kv_empty", 0, kv, groups,                    "consumer", "load",     "a ring slot, until its wgmmas have read it"},
-        {"o_full",   0, 1,  groups * WL_GROUP_THREADS, "consumer", "store",    "the O tile in shared memory"},
+        {"o_full",   0, q,  groups * WL_GROUP_THREADS, "consumer", "store",    "the O tile in shared memory"},
         /* clang-format on */
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) wl_plan_add_barrier(plan, rows[i]);
@@ -56,7 +56,7 @@ enum wl_status wl_plan_sm90_forward(struct wl_plan *plan, struct wl_error *error
     if (status == WL_OK) status = check_accumulators(plan, error);
     if (status != WL_OK) return status;
     plan_barriers(plan);
-    wl_plan_add_smem(plan, "Q", plan->dim_blocks * s->tile_m * WL_BLOCK_ROW_BYTES, 1, WL_TILE_ALIGN);
+    wl_plan_add_smem(plan, "Q", plan->dim_blocks * s->tile_m * WL_BLOCK_ROW_BYTES, s->stages_q, WL_TILE_ALIGN);
     status = wl_plan_add_ring(plan, plan->dim_blocks * s->tile_n * WL_BLOCK_ROW_BYTES, error);
     if (status == WL_OK) wl_plan_launch_forward(plan, s->tile_m, s->tile_m);
     return status;

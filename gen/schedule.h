@@ -26,7 +26,7 @@ struct wl_schedule {
     enum wl_dtype dtype;
     bool causal;
     int tile_m, tile_n, q_tiles;
-    int stages_kv;
+    int stages_kv, stages_q;
     bool cta_pair;
     int exp2_degree;
     double exp2_share;

@@ -9,7 +9,8 @@ return {
 
   tile_m       = 128,          -- 64 rows a consumer warpgroup
   tile_n       = 128,          -- keys a step; S takes tile_n / 2 registers a thread, P half of that, O 64
-  stages_kv    = 6,            -- ring slots of 32768 B shared by K and V; 7 do not fit
+  stages_q     = 2,            -- the next tile of Q is loaded while this one is computed
+  stages_kv    = 5,            -- ring slots of 32768 B shared by K and V; 6 do not fit
   ping_pong    = true,
 
   exp2_degree       = 3,

@@ -1,0 +1,23 @@
+-- Attention forward on sm_90a (H100, H200), head dimensions 136 to 192. See sm90_fwd_hd128.lua for what the knobs do.
+return {
+  target       = "sm_90a",
+  pass         = "forward",
+  head_dim     = 192,
+  head_dim_min = 136,
+  dtype        = "bf16",
+  causal       = false,
+
+  tile_m       = 128,
+  tile_n       = 96,
+  stages_kv    = 4,
+  ping_pong    = true,
+
+  exp2_degree       = 3,
+  exp2_share        = 0.0,
+  rescale_threshold = 8.0,
+
+  regs_consumer = 240,
+  regs_load     = 24,
+
+  scheduler     = "lpt",
+}
