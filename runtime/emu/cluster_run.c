@@ -10,6 +10,7 @@
 #define RANDOM_TURN 256u    /* at most, under random order */
 #define POLL_ROUNDS 64u     /* rounds without any progress before the cluster is set aside */
 #define LONG_ROUNDS 4096u   /* rounds after which the clock is looked at */
+#define EXPIRIES 32u        /* times that blocked try_waits give up while nothing else happens */
 #define HOPELESS_ROUNDS 20000u /* ... before polling mbarriers that nothing can complete counts as a deadlock */
 
 uint32_t emu_random(struct emu_cluster *cluster) { /* splitmix64 */
@@ -92,6 +93,26 @@ static bool hopeless(const struct emu_cluster *cluster) {
     return true;
 }
 
+/* A real try_wait gives up after a while, and a program may count on it: one that only peeks at a barrier must not hang.
+ * So before a deadlock is called, all of them give up, and again a few times for those that peek at several. */
+static bool expire_waits(struct emu_cluster *cluster) {
+    bool any = false;
+    if (cluster->expired_at != cluster->version) cluster->expiries = 0;
+    cluster->expired_at = cluster->version;
+    if (++cluster->expiries > EXPIRIES) return false;
+    for (uint32_t c = 0; c < cluster->cta_count; c++)
+        for (uint32_t k = 0; k < cluster->ctas[c]->warp_count; k++) {
+            struct emu_warp *w = &cluster->ctas[c]->warps[k];
+            for (uint32_t s = 0; s < w->split_count; s++) {
+                struct emu_split *split = &w->split[s];
+                if (split->state != EMU_SPLIT_BLOCKED || split->wait.kind != EMU_WAIT_MBARRIER) continue;
+                split->wait.expired = any = true;
+                split->wait.since = cluster->version - 1; /* to be retried */
+            }
+        }
+    return any;
+}
+
 static enum emu_cluster_state drain(struct emu_cluster *cluster) {
     int ran;
     do ran = emu_async_step(cluster);
@@ -121,6 +142,7 @@ enum emu_cluster_state emu_cluster_run(struct emu_cluster *cluster) {
             in_order(cluster, &r); /* chance may have passed over the only one that could run */
             stuck = !r.spun && !r.moved && cluster->version == version;
         }
+        if (stuck && expire_waits(cluster)) continue;
         if (stuck || (++cluster->idle_rounds > HOPELESS_ROUNDS && hopeless(cluster))) {
             emu_report_stuck(cluster, EMU_FAULT_TIMEOUT, "deadlock: nothing can move");
             return EMU_CLUSTER_FAILED;

@@ -112,6 +112,7 @@ struct emu_warp {
     void *stack;                     /* call frames */
     uint32_t cluster_arrived;        /* lanes that arrived at the cluster barrier's current generation (cluster.h) */
     uint32_t *cluster_generation;    /* [32]: the generation + 1 at which a lane arrived and has not waited; 0: none */
+    uint32_t carry;                  /* CC.CF of each lane: add.cc and the like */
     uint64_t turns;                  /* taken so far: orders splits that yielded */
     uint64_t global_lo, global_hi;   /* global addresses found allocated lately: the range needs no second look-up */
     uint32_t regs_per_thread;        /* after setmaxnreg; 0: as launched */
@@ -150,6 +151,8 @@ struct emu_cluster {
     struct emu_async_queue *async;   /* async.h: what has been issued and not yet happened */
     struct emu_cluster_barrier { uint32_t arrived; uint32_t generation; } barrier;
     uint32_t idle_rounds;            /* since anything moved (cluster_run.c) */
+    uint32_t expiries;               /* times that blocked try_waits gave up since version was expired_at */
+    uint64_t expired_at;
     uint64_t random;                 /* state of this cluster's generator; seeded from the launch's seed and cluster id */
     struct wl_arena *arena;
     struct emu_judge *judge;         /* NULL: off */
