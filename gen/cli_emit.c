@@ -19,7 +19,7 @@ static const struct values defaults = {0};
 
 /* clang-format off */
 static const struct wl_cli_option options[] = {
-    {"--head-dim", WL_CLI_INT,  offsetof(struct values, head_dim), "N",    8, 128, "specialise for this head dimension (the schedule's)"},
+    {"--head-dim", WL_CLI_INT,  offsetof(struct values, head_dim), "N",    8, 256, "specialise for this head dimension (the schedule's)"},
     {"-o",         WL_CLI_TEXT, offsetof(struct values, out),      "FILE", 0, 0,   "write there instead of to standard output"},
     {"--cubin",    WL_CLI_FLAG, offsetof(struct values, cubin),    NULL,   0, 0,   "assemble with ptxas; -o FILE gets the cubin"},
     {"--json",     WL_CLI_FLAG, offsetof(struct values, json),     NULL,   0, 0,   "report sizes, times, registers as JSON on standard output"},

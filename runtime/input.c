@@ -24,17 +24,19 @@ static float normal(uint64_t stream, uint64_t index) {
     return (float)(sqrt(-2.0 * log(u)) * cos(6.283185307179586 * v));
 }
 
-void wl_input_fill(float *out, size_t rows, int dim, int tensor, enum wl_input input, uint64_t seed) {
+void wl_input_start(struct wl_input_stream *stream, enum wl_input input, int tensor, uint64_t seed) {
+    *stream =
+        (struct wl_input_stream){input, tensor, mix(seed * 0x9e3779b97f4a7c15ull + (uint64_t)tensor + 1)};
+}
+
+void wl_input_row(const struct wl_input_stream *stream, uint64_t row, float *out, int dim) {
     static const float constants[3] = {0.75f, -0.5f, 1.25f};
-    const uint64_t stream = mix(seed * 0x9e3779b97f4a7c15ull + (uint64_t)tensor + 1);
     /* scores of unit normal rows are about normal; the largest of some thousand is near 4, so 20 times brings
      * 80 */
-    const float factor = input == WL_INPUT_LARGE && tensor < 2 ? sqrtf(20.0f) : 1.0f;
-    for (size_t row = 0; row < rows; row++) {
-        float *at = out + row * (size_t)dim;
-        for (int i = 0; i < dim; i++)
-            at[i] = input == WL_INPUT_CONSTANT ? constants[tensor]
-                                               : factor * normal(stream, row * (uint64_t)dim + (uint64_t)i);
-        if (input == WL_INPUT_OUTLIER) at[mix(stream ^ (row + 1)) % (uint64_t)dim] *= OUTLIER;
-    }
+    const float factor = stream->input == WL_INPUT_LARGE && stream->tensor < 2 ? sqrtf(20.0f) : 1.0f;
+    for (int i = 0; i < dim; i++)
+        out[i] = stream->input == WL_INPUT_CONSTANT
+                     ? constants[stream->tensor]
+                     : factor * normal(stream->state, row * (uint64_t)dim + (uint64_t)i);
+    if (stream->input == WL_INPUT_OUTLIER) out[mix(stream->state ^ (row + 1)) % (uint64_t)dim] *= OUTLIER;
 }

@@ -14,7 +14,14 @@ enum wl_input { WL_INPUT_NORMAL, WL_INPUT_LARGE, WL_INPUT_CONSTANT, WL_INPUT_OUT
 
 const char *wl_input_name(enum wl_input input);
 
-/* Fills rows x dim elements of Q (tensor 0), K (1) or V (2). */
-void wl_input_fill(float *out, size_t rows, int dim, int tensor, enum wl_input input, uint64_t seed);
+struct wl_input_stream {
+    enum wl_input input;
+    int tensor;
+    uint64_t state;
+};
+
+/* tensor: Q (0), K (1) or V (2). Rows may be asked for in any order. */
+void wl_input_start(struct wl_input_stream *stream, enum wl_input input, int tensor, uint64_t seed);
+void wl_input_row(const struct wl_input_stream *stream, uint64_t row, float *out, int dim);
 
 #endif

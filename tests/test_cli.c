@@ -71,7 +71,7 @@ static const struct row {
     {"emit sm100_fwd_hd128 --json=1",               2, 2, "--json: takes no value"},
     {"emit sm100_fwd_hd128 --head-dim",             2, 2, "--head-dim: needs a value: N"},
     {"emit sm100_fwd_hd128 --head-dim x",           2, 2, "--head-dim: \"x\" is not a whole number"},
-    {"emit sm100_fwd_hd128 --head-dim 129",         2, 2, "--head-dim: 129 is out of range; 8 to 128"},
+    {"emit sm100_fwd_hd128 --head-dim 300",         2, 2, "--head-dim: 300 is out of range; 8 to 256"},
     {"emit sm100_fwd_hd128 --head-dim 100",         2, 2, "multiple of 8"},
     {"emit sm100_fwd_hd128",                        0, 1, ".visible .entry"},
     {"emit sm100_fwd_hd128 causal=true target=sm_103a", 0, 1, ".target sm_103a"},

@@ -1,0 +1,81 @@
+/* cases: the correctness grid, one table an axis. */
+#include "tests/cases.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "runtime/half.h"
+
+#define LEN(array) (sizeof(array) / sizeof((array)[0]))
+
+/* clang-format off */
+static const struct { const char *schedule; int head_dim; } kernels[] = {
+    {"sm100_fwd_hd64", 40}, {"sm100_fwd_hd64", 64}, {"sm100_fwd_hd128", 128}};
+static const struct { int q, k; } lengths[] = {
+    {1, 1}, {1, 513}, {127, 129}, {128, 128}, {300, 300}, {257, 1000}, {1024, 1024}};
+static const struct { int query, kv; } heads[] = {{1, 1}, {4, 1}, {6, 2}};
+static const int batches[] = {1, 3};
+static const int dtypes[] = {WL_BF16, WL_FP16};
+static const int masks[] = {0, 1};
+/* clang-format on */
+
+size_t wl_case_count(void) {
+    return LEN(kernels) * LEN(dtypes) * LEN(masks) * LEN(lengths) * LEN(heads) * LEN(batches) *
+           WL_INPUT_COUNT;
+}
+
+/* Takes one digit of a mixed-radix number. */
+static size_t digit(size_t *number, size_t base) {
+    size_t value = *number % base;
+    *number /= base;
+    return value;
+}
+
+void wl_case_get(size_t index, struct wl_trial *t) {
+    *t = (struct wl_trial){.seed = index + 1, .check = true};
+    t->input = (enum wl_input)digit(&index, WL_INPUT_COUNT);
+    t->batch = batches[digit(&index, LEN(batches))];
+    size_t h = digit(&index, LEN(heads));
+    t->heads = heads[h].query;
+    t->heads_kv = heads[h].kv;
+    size_t l = digit(&index, LEN(lengths));
+    t->seq_q = lengths[l].q;
+    t->seq_k = lengths[l].k;
+    t->causal = masks[digit(&index, LEN(masks))];
+    t->dtype = dtypes[digit(&index, LEN(dtypes))];
+    size_t k = digit(&index, LEN(kernels));
+    t->schedule = kernels[k].schedule;
+    t->head_dim = kernels[k].head_dim;
+}
+
+static double scores(const struct wl_trial *t) {
+    return (double)t->batch * (double)t->heads * (double)t->seq_q * (double)t->seq_k;
+}
+
+size_t wl_case_spread(size_t index, double max_scores) {
+    /* coprime to the number of cases, and near its golden section, so that every axis moves at each step */
+    const size_t step = 1247, count = wl_case_count();
+    size_t at = 0;
+    for (size_t tries = 0; tries < count; tries++, at = (at + step) % count) {
+        struct wl_trial trial;
+        wl_case_get(at, &trial);
+        if (max_scores > 0 && scores(&trial) > max_scores) continue;
+        if (!index--) return at;
+    }
+    return 0; /* index is past the last: the walk starts over */
+}
+
+const char *wl_case_command(const struct wl_trial *t, char *out, size_t out_bytes) {
+    char dim[32] = "", dtype[32] = "";
+    if (t->head_dim > 0) snprintf(dim, sizeof dim, " --head-dim %d", t->head_dim);
+    if (t->dtype >= 0) snprintf(dtype, sizeof dtype, " --dtype %s", wl_dtype_name((enum wl_dtype)t->dtype));
+    int length = snprintf(out, out_bytes, "%s", t->schedule);
+    for (int i = 0; i < t->override_count; i++)
+        length += snprintf(out + length, out_bytes - (size_t)length, " %s", t->overrides[i]);
+    snprintf(out + length, out_bytes - (size_t)length,
+             "%s%s%s --batch %" PRId64 " --heads %" PRId64 " --kv-heads %" PRId64 " --seq-q %" PRId64
+             " --seq-k %" PRId64 " --input %s --seed %" PRIu64 " --check",
+             dim, dtype, t->causal > 0 ? " --causal" : "", t->batch, t->heads, t->heads_kv, t->seq_q,
+             t->seq_k, wl_input_name(t->input), t->seed);
+    return out;
+}
