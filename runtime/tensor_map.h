@@ -12,8 +12,8 @@
 
 #define WL_TENSOR_MAP_RANK 4
 
-struct wl_tensor {    /* 16-bit elements, dimensions {dim, seq, head, batch} */
-    const char *name; /* for messages: "q" */
+struct wl_tensor_view { /* 16-bit elements, dimensions {dim, seq, head, batch} */
+    const char *name;   /* for messages: "q" */
     enum wl_dtype dtype;
     uint64_t address;
     uint64_t size[WL_TENSOR_MAP_RANK];
@@ -32,10 +32,10 @@ struct wl_tensor_map_arguments {
 /* WL_ERR_INPUT names the tensor: address or stride not a multiple of 16 bytes, stride negative or 2^40 or
  * more. */
 enum wl_status wl_tensor_map_arguments(struct wl_tensor_map_arguments *arguments,
-                                       const struct wl_tensor *tensor, const struct wl_tensor_box *box,
+                                       const struct wl_tensor_view *tensor, const struct wl_tensor_box *box,
                                        struct wl_error *error);
 enum wl_status wl_tensor_map_encode(const struct wl_driver *driver, CUtensorMap *map,
-                                    const struct wl_tensor *tensor, const struct wl_tensor_box *box,
+                                    const struct wl_tensor_view *tensor, const struct wl_tensor_box *box,
                                     struct wl_error *error);
 
 #endif
