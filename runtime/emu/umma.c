@@ -30,7 +30,22 @@ static int row_of_lane(const struct placement *p, uint32_t first_lane, uint32_t 
     return used ? (int)(lane / 32 * 16 + lane % 16) : -1;
 }
 
+static bool check_scale(const struct emu_umma_op *op, char *why, size_t why_bytes) {
+    const struct emu_umma *u = &op->shape;
+    if (u->scale_a_id % op->scale_vector || u->scale_b_id % op->scale_vector)
+        return snprintf(why, why_bytes, "scale factor ids %u and %u: %u factors a row want multiples of it",
+                        u->scale_a_id, u->scale_b_id, op->scale_vector),
+               false;
+    bool any_type = u->kind == EMU_UMMA_MXF4NVF4 && op->scale_vector == 4;
+    if (!u->scale_ue8m0 && !any_type)
+        return snprintf(why, why_bytes,
+                        "scale type ue4m3 (bit 23 clear) is of kind::mxf4nvf4 with scale_vec::4X only"),
+               false;
+    return true;
+}
+
 bool emu_umma_op_check(const struct emu_umma_op *op, char *why, size_t why_bytes) {
+    if (op->scale_vector && !check_scale(op, why, why_bytes)) return false;
     const struct placement p = placement_of(op);
     const char *rule = p.half ? "0 or 16" : "0";
     bool d_legal = op->d_lane == 0 || (p.half && op->d_lane == 16);
@@ -137,6 +152,7 @@ static bool load_b(struct emu_umma_op *op, struct emu_cta *const *ctas, float *p
         if (!load_smem(op, ctas[c], &op->b, u->b_mn_major, u->b, share, panel + (size_t)c * share * *b_n,
                        u->n))
             return false;
+    if (op->zero_columns) emu_umma_zero_columns(op, panel, *b_n, *b_k);
     if (u->negate_a != u->negate_b)
         for (uint32_t i = 0; i < u->n * u->k; i++) panel[i] = -panel[i];
     return true;
@@ -150,6 +166,13 @@ static bool multiply_cta(struct emu_umma_op *op, struct emu_cta *cta, uint32_t h
     const struct emu_umma *u = &op->shape;
     float a[EMU_UMMA_MAX_K * EMU_UMMA_LANES];
     if (op->a_in_tmem ? !load_a_tmem(op, cta, a) : !load_a_smem(op, cta, &p, a)) return false;
+    float scaled[EMU_UMMA_MAX_N * EMU_UMMA_MAX_K]; /* the CTAs of a pair have scale factors of their own */
+    if (op->scale_vector) {
+        memcpy(scaled, b, u->n * u->k * sizeof *b);
+        if (!emu_umma_scale_a(op, cta, p.rows, a) || !emu_umma_scale_b(op, cta, scaled, b_n, b_k))
+            return false;
+        b = scaled;
+    }
     uint32_t columns = u->n / p.groups, skip[4];
     memcpy(skip, op->skip + 4 * half, sizeof skip);
     for (uint32_t i = 0; i < 4 && p.half; i++) skip[i] |= op->d_lane ? 0x0000ffffu : 0xffff0000u;
