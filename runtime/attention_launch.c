@@ -181,7 +181,7 @@ static enum wl_status launch(const struct wl_kernel *kernel, const struct tiles 
 enum wl_status wl_attention_launch(const struct wl_kernel *kernel, const struct wl_attention *problem,
                                    CUstream stream, struct wl_error *error) {
     struct arguments arguments;
-    struct tiles tiles;
+    struct tiles tiles = {0};
     enum wl_status status = wl_attention_check(problem, error);
     if (!status) status = check_kernel(&kernel->launch, problem, error);
     if (!status) status = count_tiles(&tiles, &kernel->launch, problem, error);
