@@ -7,12 +7,27 @@
 
 enum wl_explain_form { WL_EXPLAIN_TEXT, WL_EXPLAIN_JSON, WL_EXPLAIN_SVG };
 
-/* Clocks that each unit of an SM needs for one step: all q_tiles query tiles against one K/V tile. */
+/* One share of a unit's work: amount / rate = clocks. */
+struct wl_cost_row {
+    const char *unit; /* "mma" ... "tmem" */
+    const char *what; /* "K and V written by TMA" */
+    const char *of;   /* what amount and rate count: "FLOP", "B", ... */
+    double amount, rate, clocks;
+};
+#define WL_COST_MAX_ROWS 24
+#define WL_COST_UNITS    7
+
+/* Clocks that each unit of an SM needs for one step: all query tiles in flight against one K/V tile, no key
+ * of which is masked. A napkin's model: the units are taken to work side by side, each at its rate of
+ * gen/arch.c. */
 struct wl_cost {
     double mma, mufu, fma, alu, smem, issue, tmem;
-    const char *bound;      /* the largest: "mma", ... */
+    const char *bound; /* the largest: "mma", ... */
     double bound_clocks;
-    double peak_share;      /* mma / bound_clocks */
+    double peak_share; /* mma / bound_clocks */
+    double mask_alu;   /* what a step that the mask crosses adds to alu */
+    struct wl_cost_row rows[WL_COST_MAX_ROWS];
+    int row_count;
 };
 
 enum wl_status wl_cost_estimate(const struct wl_plan *plan, struct wl_cost *cost, struct wl_error *error);
