@@ -107,7 +107,7 @@ struct emu_warp {
     uint32_t split_count, current;
     uint32_t live;                   /* lanes that exist and have not exited */
     uint8_t *local;                  /* 32 x fn->local_bytes */
-    struct emu_bulk *bulk;           /* bulk async-groups, by lane (async.h) */
+    struct emu_bulk *bulk, *copies;  /* async-groups by lane: .bulk_group's and cp.async's (bulk.h) */
     struct emu_tmem_port *tmem;      /* outstanding tcgen05.ld / st (tmem.h) */
     void *stack;                     /* call frames */
     uint32_t cluster_arrived;        /* lanes that arrived at the cluster barrier's current generation (cluster.h) */

@@ -147,6 +147,21 @@ enum emu_step emu_mbarrier_complete(struct emu_warp *warp, const struct emu_insn
     return emu_mbarrier_update(warp, insn, address, &(struct emu_mbarrier_update){.complete = bytes}, NULL);
 }
 
+enum emu_step emu_mbarrier_raise(struct emu_warp *warp, const struct emu_insn *insn, uint32_t address) {
+    uint8_t *place = live_object(warp, insn, address);
+    if (!place) return EMU_FAULT;
+    uint64_t word;
+    memcpy(&word, place, 8);
+    struct emu_mbarrier barrier = emu_mbarrier_unpack(word);
+    if (barrier.pending == EMU_MBARRIER_MAX)
+        return emu_fault(warp, insn, EMU_FAULT_LAUNCH_FAILED,
+                         "mbarrier at 0x%x: more than %u pending arrivals", address, EMU_MBARRIER_MAX);
+    barrier.pending++;
+    word = emu_mbarrier_pack(&barrier);
+    memcpy(place, &word, 8);
+    return EMU_NEXT;
+}
+
 enum emu_step emu_mbarrier_peek(struct emu_warp *warp, const struct emu_insn *insn, uint32_t address,
                                 struct emu_mbarrier *barrier) {
     uint8_t *place = live_object(warp, insn, address);

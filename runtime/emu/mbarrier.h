@@ -46,6 +46,8 @@ enum emu_step emu_mbarrier_arrive(struct emu_warp *warp, const struct emu_insn *
                                   uint32_t count);
 enum emu_step emu_mbarrier_complete(struct emu_warp *warp, const struct emu_insn *insn, uint32_t address,
                                     uint32_t bytes);
+/* One more arrival is pending in this phase. */
+enum emu_step emu_mbarrier_raise(struct emu_warp *warp, const struct emu_insn *insn, uint32_t address);
 /* Its state, untouched. */
 enum emu_step emu_mbarrier_peek(struct emu_warp *warp, const struct emu_insn *insn, uint32_t address,
                                 struct emu_mbarrier *barrier);

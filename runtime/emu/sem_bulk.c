@@ -213,7 +213,7 @@ static enum emu_step to_global(struct emu_warp *w, const struct emu_insn *insn, 
         if (check_size(w, insn, c.bytes) == EMU_FAULT ||
             global_at(w, insn, &insn->op[0], lane, &c.global) == EMU_FAULT ||
             emu_lane_shared(w, insn, &insn->op[1], lane, false, 16, &c.source) == EMU_FAULT ||
-            own_cta(w, insn, c.source) == EMU_FAULT || !(c.group = emu_bulk_join(w, insn, lane)) ||
+            own_cta(w, insn, c.source) == EMU_FAULT || !(c.group = emu_bulk_join(w, insn, lane, &w->bulk)) ||
             emu_async_post(w, lane, insn, run_read_shared, &c, sizeof c) == EMU_FAULT)
             return EMU_FAULT;
     }
@@ -243,14 +243,14 @@ enum emu_step sem_bulk_prefetch(struct emu_warp *w, const struct emu_insn *insn,
 
 enum emu_step sem_bulk_commit_group(struct emu_warp *w, const struct emu_insn *insn, uint32_t mask) {
     EMU_FOR_LANES(mask, lane)
-    if (emu_bulk_commit(w, insn, lane) == EMU_FAULT) return EMU_FAULT;
+    if (emu_bulk_commit(w, insn, lane, &w->bulk) == EMU_FAULT) return EMU_FAULT;
     return EMU_NEXT;
 }
 
 enum emu_step sem_bulk_wait_group(struct emu_warp *w, const struct emu_insn *insn, uint32_t mask) {
     uint64_t pending = (uint64_t)insn->op[0].imm;
     EMU_FOR_LANES(mask, lane)
-    if (!emu_bulk_reached(w, lane, pending, insn->mod[0]))
+    if (!emu_bulk_reached(w->bulk, lane, pending, insn->mod[0]))
         return emu_wait(w, EMU_WAIT_BULK, 0, (uint32_t)pending);
     return EMU_NEXT;
 }

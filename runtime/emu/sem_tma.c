@@ -229,8 +229,8 @@ static bool any_mod(const struct emu_insn *insn, const uint8_t *mods, uint32_t c
 }
 
 struct load {
-    struct tensor_copy copy;
     bool pair, multicast;
+    struct tensor_copy copy;
 };
 
 static enum emu_step issue_load(struct emu_warp *w, const struct emu_insn *insn, uint32_t lane, uint32_t rank,
@@ -294,7 +294,7 @@ static enum emu_step store(struct emu_warp *w, const struct emu_insn *insn, uint
         struct tensor_copy c = {.reduce = reduce, .op = reduce ? (uint8_t)(insn->mod[1] - 1) : 0};
         if (operand_of(w, insn, &insn->op[0], lane, &c) == EMU_FAULT ||
             tile_at(w, insn, &insn->op[1], lane, true, &c.smem) == EMU_FAULT ||
-            !(c.group = emu_bulk_join(w, insn, lane)) ||
+            !(c.group = emu_bulk_join(w, insn, lane, &w->bulk)) ||
             emu_async_post(w, lane, insn, run_read, &c, sizeof c) == EMU_FAULT)
             return EMU_FAULT;
     }
