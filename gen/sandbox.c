@@ -102,7 +102,8 @@ void wl_sandbox_charge(lua_State *L, double work) {
 static void on_count(lua_State *L, lua_Debug *frame) {
     struct wl_sandbox *sandbox = sandbox_of(L);
     wl_sandbox_charge(L, HOOK_INSTRUCTIONS);
-    if (cpu_seconds() > sandbox->cpu_deadline) out_of_instructions(L);
+    if (cpu_seconds() > sandbox->cpu_deadline)
+        wl_sandbox_error_at(L, NULL, 0, "still running after %g seconds", CPU_SECONDS_MAX);
     if (lua_getstack(L, CALL_DEPTH_MAX, frame))
         wl_sandbox_error_at(L, NULL, 0, "recursion is deeper than %d calls", CALL_DEPTH_MAX);
 }

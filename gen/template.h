@@ -3,11 +3,13 @@
  * A line whose first non-blank character is '|' is Lua. Every other line is PTX text in which $(expression) is replaced
  * by the expression's value (integers print without a fraction; nil is an error). A Lua function defined around text
  * lines emits them when called, which is how templates/lib defines its vocabulary. `| include "lib/mbarrier"` runs
- * another template once (a second include of the same name does nothing). `//` comments go through, `//|` comments and
- * blank lines at the ends of blocks do not.
+ * another template once (a second include of the same name does nothing). `//` comments go through; `//|` comments, to
+ * the end of their line, and blank lines at the ends of blocks do not. f32(x) gives 0f3F800000, hex(n) gives 0xFF.
+ * Reading a global that nobody set is an error.
  *
  * Each PTX line is led back: the expander writes `.file` rows and a `.loc FILE LINE 0` whenever the template line
- * changes between instructions. Errors (Lua's or the expander's) name template file and line.
+ * changes between instructions; the rows go where a line `.files` stands, else to the end. Errors (Lua's or the
+ * expander's) name template file and line, and the line of another template that called there.
  *
  * The Lua state is sandboxed as in schedule.h. Templates come from $WARPLOOM_TEMPLATES (a folder) where set, else from
  * the embedded set. */
