@@ -26,6 +26,7 @@ struct wl_sandbox {
     size_t live_bytes, traffic_bytes;
     double instructions_left;
     double cpu_deadline;
+    bool no_memory;           /* the machine had none for a file's name */
     bool over_memory;         /* a limit of ours refused memory, rather than the machine */
     int over_file, over_line; /* where that was */
     const char *files[FILES_MAX];
@@ -200,6 +201,7 @@ enum wl_status wl_sandbox_run(struct wl_sandbox *sandbox, int (*body)(lua_State 
     lua_pushlightuserdata(L, data);
     int result = lua_pcall(L, 1, 0, 1);
     if (result == LUA_OK) return WL_OK;
+    if (sandbox->no_memory) return wl_fail(error, WL_ERR_NO_MEMORY, file, 0, NULL, "out of memory");
     if (result == LUA_ERRMEM) return report_memory(sandbox, file, error);
     if (lua_type(L, -1) != LUA_TSTRING)
         return wl_fail(error, WL_ERR_INPUT, file, 0, NULL, "failed with an error that is not text");
@@ -210,8 +212,12 @@ enum wl_status wl_sandbox_run(struct wl_sandbox *sandbox, int (*body)(lua_State 
 static int file_index(struct wl_sandbox *sandbox, const char *file) {
     for (int i = 0; i < sandbox->file_count; i++)
         if (strcmp(sandbox->files[i], file) == 0) return i;
-    const char *name = sandbox->file_count < FILES_MAX ? wl_arena_strdup(sandbox->arena, file) : NULL;
-    if (!name) return -1;
+    if (sandbox->file_count == FILES_MAX) return -1;
+    const char *name = wl_arena_strdup(sandbox->arena, file);
+    if (!name) {
+        sandbox->no_memory = true;
+        return -1;
+    }
     sandbox->files[sandbox->file_count] = name;
     return sandbox->file_count++;
 }
