@@ -1,7 +1,7 @@
 /* decode_layout: where the registers and variables that an entry can reach live. Laid out anew for every entry: its own
  * code is all that sees them.
  *
- *   registers   consecutive slots of the warp's register bank
+ *   registers   consecutive slots of the warp's register bank; the last EMU_SINK_SLOTS take what is written to `_`
  *   shared      static variables from EMU_SMEM_RESERVED on; dynamic ones (.extern) all at fn->dynamic_smem_offset
  *   local       .local variables, and the .param variables of calls */
 #include <string.h>
@@ -76,7 +76,7 @@ void emu_layout_function(struct emu_decoder *d, const struct ptx_function *entry
         if (m->variables[k]->space == PTX_SHARED) m->variables[k]->slot = UINT32_MAX; /* not placed yet */
     d->extern_align = 16;
     reach_body(&l, entry);
-    d->fn->reg_slots = l.slots;
+    d->fn->reg_slots = l.slots + EMU_SINK_SLOTS;
     d->fn->static_smem_bytes = (uint32_t)l.shared - EMU_SMEM_RESERVED;
     d->fn->dynamic_smem_offset = ((uint32_t)l.shared + d->extern_align - 1) & ~(d->extern_align - 1);
     d->fn->local_bytes = ((uint32_t)l.local + 15) & ~15u;

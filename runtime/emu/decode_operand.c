@@ -154,7 +154,7 @@ static bool lanes(struct emu_decoder *d, const struct emu_column *c, int alt, co
     bool is_float = c->alt[alt].type == EMU_COL_FLOAT;
     if (p->negated) return false;
     if (p->kind == PTX_OP_SINK && c->dest) {
-        *o = (struct emu_opnd){.kind = EMU_OP_SINK, .bytes = bytes};
+        *o = (struct emu_opnd){.kind = EMU_OP_SINK, .bytes = bytes, .slot = d->fn->reg_slots - EMU_SINK_SLOTS};
         return true;
     }
     if (p->kind == PTX_OP_REG) {
@@ -188,7 +188,7 @@ static bool lanes(struct emu_decoder *d, const struct emu_column *c, int alt, co
 
 static bool predicate(struct emu_decoder *d, const struct emu_column *c, const struct ptx_operand *p, struct emu_opnd *o) {
     if (p->kind == PTX_OP_SINK && c->dest) {
-        *o = (struct emu_opnd){.kind = EMU_OP_SINK};
+        *o = (struct emu_opnd){.kind = EMU_OP_SINK, .slot = d->fn->reg_slots - EMU_SINK_SLOTS};
         return true;
     }
     if (p->kind == PTX_OP_REG && p->var->type.bytes == 0) {

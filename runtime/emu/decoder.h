@@ -24,6 +24,7 @@ struct emu_constant { struct emu_constant *next; uint64_t value; uint8_t bytes; 
 struct emu_inline; /* a function body on its way into the code (decode_inline.c) */
 
 #define EMU_CONSTANT_BUCKETS 256
+#define EMU_SINK_SLOTS 4 /* a register of 128 bits */
 
 struct emu_decoder {
     jmp_buf fail;

@@ -1,0 +1,124 @@
+/* sem_pack: conversions of float32 to packed pairs of 16 bits, of 8 and fewer, and back. PTX ISA 9.1 §9.7.9.21. The first
+ * source goes to the upper half. */
+#include "runtime/emu/decode.h"
+#include "runtime/emu/float.h"
+#include "runtime/emu/format.h"
+
+/* The common ones: nearest, no modifiers. */
+static EMU_SEM2(pack_bf16x2, u32, f32, f32, (uint32_t)emu_f32_to_bf16(a) << 16 | emu_f32_to_bf16(b))
+static EMU_SEM2(pack_f16x2, u32, f32, f32, (uint32_t)emu_f32_to_f16(a) << 16 | emu_f32_to_f16(b))
+
+struct packing {
+    enum emu_format_id to, from;
+    struct emu_format_how how;
+    uint32_t bits; /* of one element's place */
+};
+
+static struct packing *packing(struct emu_decoder *d, struct emu_insn *insn) {
+    struct packing *p = emu_decode_alloc(d, sizeof *p);
+    insn->extra = p;
+    return p;
+}
+
+/* ---- f32 to f16 and bf16: <rn|rz>{.relu}{.satfinite}.<f16|bf16>, and the x2 of both ---- */
+
+static void decode_half(struct emu_decoder *d, struct emu_insn *insn) {
+    const uint8_t *m = insn->mod;
+    struct packing *p = packing(d, insn);
+    p->to = m[3] == 1 ? EMU_F16 : EMU_BF16;
+    p->how = (struct emu_format_how){.round = m[0] == 1 ? EMU_RN : EMU_RZ, .relu = m[1], .satfinite = m[2]};
+    p->bits = 16;
+}
+void emu_decode_cvt_half(struct emu_decoder *d, struct emu_insn *insn) { decode_half(d, insn); }
+void emu_decode_cvt_half2(struct emu_decoder *d, struct emu_insn *insn) {
+    const uint8_t *m = insn->mod;
+    decode_half(d, insn);
+    if (m[0] == 1 && !m[1] && !m[2]) insn->fn = m[3] == 1 ? pack_f16x2 : pack_bf16x2;
+}
+
+EMU_SEM_HEAD(sem_cvt_half) {
+    const struct packing *p = insn->extra;
+    const emu_lf32 *a = emu_lanes(w, &insn->op[1]);
+    EMU_FOR_LANES(mask, i) emu_set_lane32(w, &insn->op[0], i, emu_format_round(p->to, (double)a[i], p->how));
+    return EMU_NEXT;
+}
+
+/* Two floats to one register; also the smaller formats. */
+EMU_SEM_HEAD(sem_cvt_pack2) {
+    const struct packing *p = insn->extra;
+    const emu_lf32 *a = emu_lanes(w, &insn->op[1]), *b = emu_lanes(w, &insn->op[2]);
+    EMU_FOR_LANES(mask, i) {
+        uint32_t high = emu_format_round(p->to, (double)a[i], p->how), low = emu_format_round(p->to, (double)b[i], p->how);
+        emu_set_lane32(w, &insn->op[0], i, high << p->bits | low);
+    }
+    return EMU_NEXT;
+}
+
+/* ---- f32 to tf32: the upper 19 bits ---- */
+
+/* Facts 9: rna adds half a unit to the bits; of a NaN the low bits are only cut. */
+EMU_SEM_HEAD(sem_cvt_tf32_rna) {
+    EMU_SOURCE(pa, u32, 1)
+    EMU_FOR_LANES(mask, i) {
+        uint32_t u = pa[i], nan = (u & 0x7fffffff) > 0x7f800000;
+        uint32_t r = (nan ? u : u + 0x1000) & ~0x1fffu;
+        if (insn->mod[0] && !nan && (r & 0x7fffffff) >= 0x7f800000) r = (u & 0x80000000) | 0x7f7fe000;
+        emu_set_lane32(w, &insn->op[0], i, r);
+    }
+    return EMU_NEXT;
+}
+EMU_SEM_HEAD(sem_cvt_tf32) { /* <rn|rz>{.satfinite}{.relu} */
+    const emu_lf32 *a = emu_lanes(w, &insn->op[1]);
+    struct emu_format_how how = {.round = insn->mod[0] == 1 ? EMU_RN : EMU_RZ, .satfinite = insn->mod[1], .relu = insn->mod[2]};
+    EMU_FOR_LANES(mask, i) {
+        uint32_t code = emu_format_round(EMU_TF32, (double)a[i], how);
+        emu_set_lane32(w, &insn->op[0], i, code == emu_formats[EMU_TF32].nan ? EMU_NAN32 : code << 13);
+    }
+    return EMU_NEXT;
+}
+
+/* ---- 8, 6 and 4 bits ---- */
+
+/* order of the rows' angle <e4m3x2|e5m2x2|e2m3x2|e3m2x2|e2m1x2> */
+static const enum emu_format_id small_formats[] = {EMU_E4M3, EMU_E5M2, EMU_E2M3, EMU_E3M2, EMU_E2M1};
+
+/* cvt.rn.satfinite{.relu}.small.<f32|f16x2|bf16x2> */
+void emu_decode_cvt_small(struct emu_decoder *d, struct emu_insn *insn) {
+    struct packing *p = packing(d, insn);
+    p->to = small_formats[insn->mod[1] - 1];
+    p->from = insn->mod[2] == 1 ? EMU_F16 : EMU_BF16;
+    p->how = (struct emu_format_how){.round = EMU_RN, .satfinite = true, .relu = insn->mod[0]};
+    p->bits = p->to == EMU_E2M1 ? 4 : 8;
+}
+
+EMU_SEM_HEAD(sem_cvt_small) { /* of a packed pair */
+    const struct packing *p = insn->extra;
+    EMU_SOURCE(pa, u32, 1)
+    EMU_FOR_LANES(mask, i) {
+        uint32_t high = emu_format_round(p->to, emu_format_value(p->from, pa[i] >> 16), p->how);
+        uint32_t low = emu_format_round(p->to, emu_format_value(p->from, pa[i] & 0xffff), p->how);
+        emu_set_lane32(w, &insn->op[0], i, high << p->bits | low);
+    }
+    return EMU_NEXT;
+}
+
+/* cvt.rn{.relu}.f16x2.small */
+void emu_decode_cvt_unsmall(struct emu_decoder *d, struct emu_insn *insn) {
+    struct packing *p = packing(d, insn);
+    p->from = small_formats[insn->mod[1] - 1];
+    p->to = EMU_F16;
+    p->how = (struct emu_format_how){.round = EMU_RN, .relu = insn->mod[0]};
+    p->bits = p->from == EMU_E2M1 ? 4 : 8;
+}
+
+EMU_SEM_HEAD(sem_cvt_unsmall) {
+    const struct packing *p = insn->extra;
+    uint32_t all = (emu_formats[p->from].sign << 1) - 1;
+    EMU_SOURCE(pa, u32, 1)
+    EMU_FOR_LANES(mask, i) {
+        uint32_t high = emu_format_round(EMU_F16, emu_format_value(p->from, pa[i] >> p->bits & all), p->how);
+        uint32_t low = emu_format_round(EMU_F16, emu_format_value(p->from, pa[i] & all), p->how);
+        emu_set_lane32(w, &insn->op[0], i, high << 16 | low);
+    }
+    return EMU_NEXT;
+}
