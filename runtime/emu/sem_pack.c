@@ -82,6 +82,8 @@ EMU_SEM_HEAD(sem_cvt_tf32) { /* <rn|rz>{.satfinite}{.relu} */
 /* order of the rows' angle <e4m3x2|e5m2x2|e2m3x2|e3m2x2|e2m1x2> */
 static const enum emu_format_id small_formats[] = {EMU_E4M3, EMU_E5M2, EMU_E2M3, EMU_E3M2, EMU_E2M1};
 
+EMU_SEM_HEAD(sem_cvt_small_f32) { return sem_cvt_pack2(w, insn, mask); }
+
 /* cvt.rn.satfinite{.relu}.small.<f32|f16x2|bf16x2> */
 void emu_decode_cvt_small(struct emu_decoder *d, struct emu_insn *insn) {
     struct packing *p = packing(d, insn);
