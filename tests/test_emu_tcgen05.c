@@ -61,7 +61,7 @@ ParameterizedTest(size_t *i, emu_tcgen05, allocation) {
     for (size_t o = 0; o < WL_LEN(orders); o++) {
         char report[4096];
         uint64_t out = 0;
-        struct emu_kernel k = {allocations[*i].ptx, 1, 32, 1, 64, &out};
+        struct emu_kernel k = {allocations[*i].ptx, 1, 32, 1, 64, &out, sizeof out};
         int result = emu_kernel_run(&k, orders[o], 1, report, sizeof report);
         if (!allocations[*i].says) cr_expect_eq(result, 0, "%s: %s", allocations[*i].name, report);
         else
@@ -160,7 +160,7 @@ static void check_load(size_t shape, uint32_t x, uint32_t half, bool pack, bool 
     uint32_t count = x * shapes[shape].per_x;
     uint32_t *out = emu_kernel_memory(128 * 128 * 4);
     char report[4096];
-    struct emu_kernel k = {load_kernel(shape, x, half, pack, store_first), 1, 128, 1, 64, &out};
+    struct emu_kernel k = {load_kernel(shape, x, half, pack, store_first), 1, 128, 1, 64, &out, sizeof out};
     int result = emu_kernel_run(&k, EMU_ORDER_LATE, 1, report, sizeof report);
     cr_assert_eq(result, 0, "%s.x%u: %s", shapes[shape].shape, x, report);
     for (uint32_t thread = 0; thread < 128; thread++)
@@ -475,7 +475,7 @@ static int run_case(const struct mma_case *c, const struct operands *o, const ch
                            .b_step = step_of(c, c->b_mn, share),
                            .steps = c->steps,
                            .columns = columns};
-    struct emu_kernel k = {ptx, c->group, 128, c->group, POINTER + 16, &p};
+    struct emu_kernel k = {ptx, c->group, 128, c->group, POINTER + 16, &p, sizeof p};
     return emu_kernel_run(&k, order, 3, report, report_bytes);
 }
 
