@@ -160,7 +160,9 @@ Test(driver_api, contexts) {
     GIVES(cuda.cuCtxGetCurrent(&current), CUDA_SUCCESS);
     cr_expect_eq(current, cuda.context);
     GIVES(cuda.cuCtxDestroy_v2(other), CUDA_SUCCESS);
-    GIVES(cuda.cuCtxDestroy_v2(other), CUDA_ERROR_CONTEXT_IS_DESTROYED);
+    if (cuda.emulated)
+        GIVES(cuda.cuCtxDestroy_v2(other),
+              CUDA_ERROR_CONTEXT_IS_DESTROYED);              /* a real one may have forgotten it */
     GIVES(cuda.cuCtxDestroy_v2(cuda.context), CUDA_SUCCESS); /* it is current: then none is */
     GIVES(cuda.cuCtxGetCurrent(&current), CUDA_SUCCESS);
     cr_expect_null(current);
@@ -507,6 +509,7 @@ Test(driver_api, entry_points_by_name) {
             cr_expect_eq(address, dlsym(cuda.library, l->symbol), "%s at %d is not %s", l->name, l->version,
                          l->symbol);
     }
+    if (!cuda.emulated) return; /* a real driver crashes */
     void *address;
     GIVES(cuda.cuGetProcAddress_v2(NULL, &address, 13000, 0, NULL), CUDA_ERROR_INVALID_VALUE);
     GIVES(cuda.cuGetProcAddress_v2("cuInit", NULL, 13000, 0, NULL), CUDA_ERROR_INVALID_VALUE);

@@ -93,6 +93,7 @@ struct CUmod_st {
 };
 /* Registers per thread: an upper bound, since nothing here allots any (api_function.c). */
 int emu_function_registers(const struct emu_function *fn);
+int emu_function_local(const struct emu_function *fn); /* bytes of local memory per thread */
 /* Blocks of a function that an SM holds at once, as the hardware's allocation rules give it; 0: not even one.
  */
 int emu_function_occupancy(const struct CUfunc_st *function, uint64_t threads, uint64_t dynamic_smem);

@@ -5,8 +5,9 @@
 #include "runtime/emu/decode.h"
 #include "runtime/emu/module.h"
 
-#define WARP_REG_UNIT 256u /* registers are given to warps in these, to each of an SM's four quarters apart  \
-                            */
+#define WARP_REG_UNIT                                                                                        \
+    256u /* registers are given to warps in these, to each of an SM's four quarters apart                    \
+          */
 #define QUARTERS         4u
 #define SMEM_UNIT        128u
 #define MAX_THREADS      1024
@@ -33,6 +34,8 @@ int emu_function_registers(const struct emu_function *fn) {
     uint32_t cap = register_cap(fn), declared = fn->reg_slots < 4 ? 4 : fn->reg_slots;
     return (int)(declared < cap ? declared : cap);
 }
+
+int emu_function_local(const struct emu_function *fn) { return (int)(fn->local_bytes - EMU_LOCAL_RESERVED); }
 
 static uint32_t smaller(uint32_t a, uint32_t b) { return a < b ? a : b; }
 
@@ -85,7 +88,7 @@ CUresult emu_cuFuncGetAttribute(int *value, CUfunction_attribute attribute, CUfu
     case CU_FUNC_ATTRIBUTE_MAX_THREADS_PER_BLOCK: *value = max_threads(fn); break;
     case CU_FUNC_ATTRIBUTE_SHARED_SIZE_BYTES: *value = (int)fn->static_smem_bytes; break;
     case CU_FUNC_ATTRIBUTE_CONST_SIZE_BYTES: *value = const_bytes(fn->module->ptx); break;
-    case CU_FUNC_ATTRIBUTE_LOCAL_SIZE_BYTES: *value = (int)fn->local_bytes; break;
+    case CU_FUNC_ATTRIBUTE_LOCAL_SIZE_BYTES: *value = emu_function_local(fn); break;
     case CU_FUNC_ATTRIBUTE_NUM_REGS: *value = emu_function_registers(fn); break;
     case CU_FUNC_ATTRIBUTE_PTX_VERSION: *value = target_number(fn->module->ptx->target); break;
     case CU_FUNC_ATTRIBUTE_BINARY_VERSION: *value = 10 * profile->cc_major + profile->cc_minor; break;

@@ -94,8 +94,8 @@ static void describe(struct logs *logs, const struct emu_module *loaded) {
         const struct emu_function *fn = &loaded->functions[i];
         if (!fn->source || !fn->source->entry || !fn->code) continue;
         put(&logs->info,
-            "emulated device: entry %s: at most %d registers, %u bytes shared, %u bytes local memory\n",
-            fn->source->name, emu_function_registers(fn), fn->static_smem_bytes, fn->local_bytes);
+            "emulated device: entry %s: at most %d registers, %u bytes shared, %d bytes local memory\n",
+            fn->source->name, emu_function_registers(fn), fn->static_smem_bytes, emu_function_local(fn));
     }
 }
 

@@ -15,7 +15,8 @@
 #define ALIGN      ((size_t)256)
 #define GUARD      ((size_t)4096)
 #define FILL       0xff
-#define LARGE      ((size_t)64 << 20) /* from here on, ask first whether the host has that much */
+#define LARGE      ((size_t)64 << 20)  /* from here on, ask first whether the host has that much */
+#define NEAR       ((uint64_t)1 << 20) /* further off, an address has nothing to do with an allocation */
 #define FREED_KEPT 64
 
 struct line {
@@ -240,14 +241,15 @@ static void describe_between(const struct emu_device *device, uint64_t address, 
     const struct emu_range *above = count < device->count ? &device->lines[count].range : NULL;
     uint64_t past = below ? address - (below->address + below->bytes) : UINT64_MAX;
     uint64_t before = above ? above->address - address : UINT64_MAX;
-    if (below && past <= before)
+    if (past > NEAR && before > NEAR)
+        snprintf(out, out_bytes, "0x%" PRIx64 " is near no allocation", address);
+    else if (below && past <= before)
         snprintf(out, out_bytes, "%" PRIu64 " bytes past the end of the %zu-byte allocation at 0x%" PRIx64,
                  past, below->bytes, below->address);
-    else if (above)
+    else
         snprintf(out, out_bytes,
                  "%" PRIu64 " bytes before the start of the %zu-byte allocation at 0x%" PRIx64, before,
                  above->bytes, above->address);
-    else snprintf(out, out_bytes, "no memory is allocated at all");
 }
 
 void emu_device_describe(struct emu_device *device, uint64_t address, char *out, size_t out_bytes) {

@@ -21,6 +21,7 @@
 #define EMU_MAX_MODS 12
 #define EMU_MAX_CLUSTER 16
 #define EMU_SMEM_RESERVED 0x400u   /* user shared memory starts here; facts 7.1 */
+#define EMU_LOCAL_RESERVED 16u     /* local memory likewise, so that offset 0 is no variable's; counted in local_bytes */
 
 struct emu_warp;
 struct emu_cta;
