@@ -73,7 +73,7 @@ static void plan_barriers(struct wl_plan *plan) {
         {"p_full",       0, q,  2 * group, "softmax+correction", "mma",        "the first p_split columns of P, and O rescaled"},
         {"p_last",       0, q,  group,     "softmax",            "mma",        "the other columns of P"},
         {"stats_full",   0, q,  group,     "softmax",            "correction", "a row's factor, at the end its sum"},
-        {"stats_empty",  0, q,  group,     "correction",         "softmax",    "the row sums, until they have been read"},
+        {"stats_empty",  0, q,  group,     "correction",         "softmax",    "the sums follow when all factors have been read"},
         {"o_full",       0, q,  1,         "mma",                "correction", "the finished O in tensor memory"},
         {"o_smem_full",  0, q,  group,     "correction",         "epilogue",   "the O tile in shared memory"},
         {"o_smem_empty", 0, q,  1,         "epilogue",           "correction", "the O tile's shared memory, until TMA has read it"},
