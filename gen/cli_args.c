@@ -162,6 +162,6 @@ void wl_cli_usage(const struct wl_cli_command *command, struct wl_text *out) {
     for (const struct wl_cli_option *o = command->options; o->name; o++) {
         char left[64];
         snprintf(left, sizeof left, "%s%s%s", o->name, o->value ? " " : "", o->value ? o->value : "");
-        wl_text_printf(out, "  %-34s %s\n", left, o->doc);
+        wl_text_printf(out, "  %-40s  %s\n", left, o->doc);
     }
 }

@@ -84,13 +84,13 @@ static void report_text(const struct emission *e, const char *out, struct wl_tex
                    p->threads, wl_cli_bytes(p->smem_bytes, a, sizeof a),
                    wl_cli_bytes(p->arch->smem_bytes, b, sizeof b), p->tmem_cols, barrier_objects(p));
     if (e->assembled)
-        wl_text_printf(text,
-                       "  ptxas   %s: %d registers (plan %d), %d B spilled, %d B stack, %d barriers, cubin "
-                       "%s in %.0f ms\n",
-                       e->ptxas.version, e->ptxas.registers, p->regs_launch,
-                       e->ptxas.spill_store_bytes + e->ptxas.spill_load_bytes, e->ptxas.stack_bytes,
-                       e->ptxas.barriers, wl_cli_bytes((double)e->ptxas.cubin_bytes, a, sizeof a),
-                       e->ptxas.ms);
+        wl_text_printf(
+            text,
+            "  ptxas   %s: %d registers (plan %d), %d B spilled, %d B stack, %d named barriers, cubin "
+            "%s in %.0f ms\n",
+            e->ptxas.version, e->ptxas.registers, p->regs_launch,
+            e->ptxas.spill_store_bytes + e->ptxas.spill_load_bytes, e->ptxas.stack_bytes, e->ptxas.barriers,
+            wl_cli_bytes((double)e->ptxas.cubin_bytes, a, sizeof a), e->ptxas.ms);
     if (out) wl_text_printf(text, "  wrote   %s\n", out);
 }
 

@@ -68,8 +68,7 @@ static void fill_in(struct wl_run_values *v) {
 }
 
 static const char *device_text(const struct wl_driver *d, char *out, size_t room) {
-    snprintf(out, room, "%s%s, CUDA %d.%d", d->name, d->emulated ? " (emulated)" : "", d->version / 1000,
-             d->version % 1000 / 10);
+    snprintf(out, room, "%s, CUDA %d.%d", d->name, d->version / 1000, d->version % 1000 / 10);
     return out;
 }
 

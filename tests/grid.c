@@ -141,7 +141,7 @@ int main(int argc, char **argv) {
     size_t total = a.sample ? a.sample : wl_case_count();
     double start = now_s();
     bool right = true;
-    printf("%zu cases on %s%s\n", total - a.from, driver->name, driver->emulated ? " (emulated)" : "");
+    printf("%zu cases on %s\n", total - a.from, driver->name);
     for (size_t i = a.from; i < total; i++) {
         bool spread = a.sample || a.max_scores > 0;
         right &= run_case(driver, spread ? wl_case_spread(i, a.max_scores) : i, a.verbose);

@@ -86,6 +86,19 @@ static const struct row {
     {"explain sm100_fwd_hd128 --json",              0, 1, "{"},
     {"explain sm100_fwd_hd128 --svg",               0, 1, "<svg"},
     {"explain sm100_fwd_hd128 --svg --json",        2, 2, "exclude each other"},
+    {"run sm100_fwd_hd128 --batch 0",               2, 2, "--batch: 0 is out of range; 1 to 2147483647"},
+    {"run sm100_fwd_hd128 --seq-q -5",              2, 2, "--seq-q: -5 is out of range"},
+    {"run sm100_fwd_hd128 --seq-k 99999999999999999999", 2, 2, "--seq-k: 99999999999999999999 is out of range"},
+    {"run sm100_fwd_hd128 --heads 6 --kv-heads 4",  2, 2, "must divide heads, which is 6"},
+    {"run sm100_fwd_hd128 --batch 2147483647 --heads 2147483647 --seq-q 2147483647", 2, 2, "does not fit in 64 bits"},
+    {"run sm100_fwd_hd128 --head-dim 40",           2, 2, "72 to 128"},
+    {"run sm100_fwd_hd128 --scale nan",             2, 2, "--scale: \"nan\" is not a number"},
+    {"run sm100_fwd_hd128 --dtype fp32",            2, 2, "--dtype: \"fp32\" is none of bf16|fp16"},
+    {"run sm100_fwd_hd128 --order sometimes",       2, 2, "none of eager, late, random:SEED"},
+    {"run sm100_fwd_hd128 --device frob",           2, 2, "frob"},
+    {"run sm100_fwd_hd128 --device cuda:77",        3, 2, ""},
+    {"run sm100_fwd_hd128 --q a.npy",               2, 2, "--k: is missing"},
+    {"run sm100_fwd_hd128 --q a.npy --k a.npy --v a.npy", 2, 2, "a.npy: cannot open: No such file"},
 };
 /* clang-format on */
 
@@ -119,4 +132,60 @@ Test(cli, emit_writes_all_or_nothing, .init = set_up, .fini = tear_down) {
     file[fread(file, 1, sizeof file - 1, stream)] = 0;
     fclose(stream);
     cr_expect(!strcmp(ptx, file), "-o and standard output say the same");
+}
+
+static void make_tensor(const char *name, const int64_t shape[4], float first) {
+    char path[512];
+    static float data[4096];
+    size_t count = (size_t)(shape[0] * shape[1] * shape[2] * shape[3]);
+    cr_assert_leq(count, WL_LEN(data));
+    for (size_t i = 0; i < count; i++) data[i] = first + (float)(i * 37 % 101) / 101.0f;
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    cr_assert_eq(wl_npy_write(path, WL_NPY_F32, 4, shape, data, NULL), WL_OK);
+}
+
+static void read_tensor(const char *name, struct wl_npy *array) {
+    char path[512];
+    struct wl_error error = {0};
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    cr_assert_eq(wl_npy_read(array, path, &error), WL_OK, "%s", error.text);
+}
+
+Test(cli, run_takes_and_writes_npy, .init = set_up, .fini = tear_down) {
+    static const int64_t q[4] = {1, 5, 4, 40}, kv[4] = {1, 7, 2, 40}, other[4] = {1, 7, 3, 40},
+                         lse[3] = {1, 4, 5};
+    static char out[1 << 16];
+    struct wl_npy array;
+    make_tensor("q.npy", q, -0.5f);
+    make_tensor("k.npy", kv, -0.25f);
+    make_tensor("v.npy", kv, 0.5f);
+    make_tensor("w.npy", other, 0.5f);
+    cr_expect_eq(warploom("run sm100_fwd_hd64 --q q.npy --k k.npy --v w.npy", 2, out, sizeof out), 2);
+    cr_expect(strstr(out, "w.npy: shape: kv_heads is 3 here, 2 elsewhere"), "%s", out);
+    cr_expect_eq(warploom("run sm100_fwd_hd64 --batch 2 --q q.npy --k k.npy --v v.npy", 2, out, sizeof out),
+                 2);
+    cr_expect(strstr(out, "q.npy: shape: batch is 1 here, 2 elsewhere"), "%s", out);
+    int code = warploom("run sm100_fwd_hd64 --device emu --causal --q q.npy --k k.npy --v v.npy -o o.npy "
+                        "--lse lse.npy --check",
+                        1, out, sizeof out);
+    cr_assert_eq(code, 0, "exit code %d: %s", code, out);
+    cr_expect(strstr(out, "check   right"), "%s", out);
+    read_tensor("o.npy", &array);
+    cr_expect_arr_eq(array.shape, q, sizeof q);
+    /* the last query row sees all keys: a mean of V with positive weights, so within what V holds */
+    const float *o = array.data;
+    for (int64_t i = array.count - 40; i < array.count; i++)
+        cr_expect(o[i] > 0.5f && o[i] < 1.5f, "%g", o[i]);
+    wl_npy_fini(&array);
+    read_tensor("lse.npy", &array);
+    cr_expect_arr_eq(array.shape, lse, sizeof lse);
+    wl_npy_fini(&array);
+    code =
+        warploom("run sm100_fwd_hd64 --device emu --dtype fp16 --q q.npy --k k.npy --v v.npy -o o.npy --json",
+                 1, out, sizeof out);
+    cr_expect_eq(code, 0);
+    cr_expect(strstr(out, "\"checked\": false"), "%s", out);
+    read_tensor("o.npy", &array);
+    cr_expect_eq(array.type, WL_NPY_F16);
+    wl_npy_fini(&array);
 }
