@@ -103,8 +103,10 @@ $(BUILD)/obj/embed.o $(BUILD)/asan/embed.o: $(BUILD)/embed.c
 
 $(BUILD)/libwarploom.a: $(call OBJ,$(GEN) $(RUNTIME)) $(BUILD)/obj/embed.o
 $(BUILD)/libemu.a: $(call OBJ,$(EMU))
+$(BUILD)/libhelpers.a: $(call OBJ,$(HELPERS))
 $(BUILD)/asan/libwarploom.a: $(call ASAN,$(GEN) $(RUNTIME)) $(BUILD)/asan/embed.o
 $(BUILD)/asan/libemu.a: $(call ASAN,$(EMU))
+$(BUILD)/asan/libhelpers.a: $(call ASAN,$(HELPERS))
 %.a:
 	@rm -f $@
 	$(SAY) $(AR) rcs $@ $^
@@ -123,16 +125,16 @@ $(BUILD)/asan/libwarploom_cuda.so: $(call ASAN,$(EMU) $(EMU_GEN)) $(EMU_MAP)
 
 # All tests in one program, and any one of them alone: build/tests/npy from tests/test_npy.c.
 TEST_LIBS = -lcriterion -llzma $(LIBS)
-$(BUILD)/tests/all: $(call OBJ,$(TESTS) $(HELPERS)) $(BUILD)/libemu.a $(BUILD)/libwarploom.a
+$(BUILD)/tests/all: $(call OBJ,$(TESTS)) $(BUILD)/libhelpers.a $(BUILD)/libemu.a $(BUILD)/libwarploom.a
 	@mkdir -p $(@D)
 	$(SAY) $(CC) $(LDFLAGS) -o $@ $^ $(TEST_LIBS)
-$(BUILD)/asan/tests/all: $(call ASAN,$(TESTS) $(HELPERS)) $(BUILD)/asan/libemu.a $(BUILD)/asan/libwarploom.a
+$(BUILD)/asan/tests/all: $(call ASAN,$(TESTS)) $(BUILD)/asan/libhelpers.a $(BUILD)/asan/libemu.a $(BUILD)/asan/libwarploom.a
 	@mkdir -p $(@D)
 	$(SAY) $(CC) $(LDFLAGS) $(SANITIZE) -o $@ $^ $(TEST_LIBS)
-$(BUILD)/tests/grid: $(call OBJ,tests/grid.c $(HELPERS)) $(BUILD)/libwarploom.a
+$(BUILD)/tests/grid: $(BUILD)/obj/tests/grid.o $(BUILD)/libhelpers.a $(BUILD)/libwarploom.a
 	@mkdir -p $(@D)
 	$(SAY) $(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
-$(BUILD)/tests/%: $(BUILD)/obj/tests/test_%.o $(call OBJ,$(HELPERS)) $(BUILD)/libemu.a $(BUILD)/libwarploom.a
+$(BUILD)/tests/%: $(BUILD)/obj/tests/test_%.o $(BUILD)/libhelpers.a $(BUILD)/libemu.a $(BUILD)/libwarploom.a
 	@mkdir -p $(@D)
 	$(SAY) $(CC) $(LDFLAGS) -o $@ $^ $(TEST_LIBS)
 $(BUILD)/fuzz/%: $(BUILD)/asan/tests/fuzz_%.o $(BUILD)/asan/tests/fuzzer.o $(BUILD)/asan/libemu.a $(BUILD)/asan/libwarploom.a
