@@ -18,7 +18,7 @@ static enum wl_status plan(const char *schedule, const char *const *overrides, i
 /* ---- what does not fit ---- */
 
 static const struct refusal {
-    const char *schedule, *overrides[4];
+    const char *schedule, *overrides[6];
     int head_dim;
     enum wl_status status;
     const char *field, *text; /* text: a part of the message */
@@ -44,7 +44,7 @@ ParameterizedTest(size_t *i, plan, refuses) {
     struct wl_plan p;
     struct wl_error error;
     int count = 0;
-    while (count < 4 && r->overrides[count]) count++;
+    while (count < 6 && r->overrides[count]) count++;
     enum wl_status status = plan(r->schedule, r->overrides, count, r->head_dim, &p, &error);
     cr_expect_eq(status, r->status, "row %zu: status %d, %s", *i, status, error.text);
     cr_expect_str_eq(error.field, r->field, "row %zu: %s", *i, error.text);
@@ -54,14 +54,14 @@ ParameterizedTest(size_t *i, plan, refuses) {
 /* ---- what fits ---- */
 
 static const struct fitting {
-    const char *schedule, *overrides[4];
+    const char *schedule, *overrides[6];
     int head_dim;
 } fittings[] = {
     {"sm100_fwd_hd128", {NULL}, 128},
     {"sm100_fwd_hd128", {"causal=true", "dtype=fp16"}, 72},
     {"sm100_fwd_hd128", {"q_tiles=1", "stages_kv=4"}, 128},
     {"sm100_fwd_hd128", {"tile_n=32", "stages_kv=12", "p_split=16"}, 128},
-    {"sm100_fwd_hd128", {"warp_softmax=4", "warp_correction=12", "warp_mma=0", "warp_epilogue=1"}, 128},
+    {"sm100_fwd_hd128", {"warp_softmax=4", "warp_correction=12", "warp_mma=0", "warp_epilogue=1", "warp_load=2"}, 128},
     {"sm100_fwd_hd64", {NULL}, 64},
     {"sm100_fwd_hd64", {"p_split=128"}, 40},
     {"sm100_fwd_hd64", {NULL}, 8},
@@ -86,7 +86,7 @@ ParameterizedTest(size_t *i, plan, lays_out) {
     struct wl_plan p;
     struct wl_error error;
     int count = 0;
-    while (count < 4 && f->overrides[count]) count++;
+    while (count < 6 && f->overrides[count]) count++;
     cr_assert_eq(plan(f->schedule, f->overrides, count, f->head_dim, &p, &error), WL_OK, "row %zu: %s", *i, error.text);
     expect_disjoint(p.smem, p.smem_count, p.arch->smem_bytes, "smem", *i);
     int end = p.smem[0].size;
