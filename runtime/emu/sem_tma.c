@@ -280,6 +280,11 @@ void emu_decode_tma_load(struct emu_decoder *d, struct emu_insn *insn) {
     check_coordinates(d, insn, &insn->op[1]);
     bool hint = any_mod(insn, hint_mods, sizeof hint_mods),
          multicast = any_mod(insn, multicast_mods, sizeof multicast_mods);
+    if (hint && !multicast &&
+        insn->op[4].kind == EMU_OP_NONE) { /* a literal policy fits the mask's column too */
+        insn->op[4] = insn->op[3];
+        insn->op[3] = (struct emu_opnd){0};
+    }
     if (multicast && insn->mod[MOD_SPACE] == SPACE_CTA)
         emu_decode_fail(d, insn, ".multicast::cluster needs .shared::cluster");
     if ((insn->op[3].kind != EMU_OP_NONE) != multicast || (insn->op[4].kind != EMU_OP_NONE) != hint)
