@@ -14,8 +14,7 @@
 
 #define SIZE_MAX_ALLOWED 2147483647.0
 
-static const struct wl_run_values defaults = {
-    .batch = 1, .heads = 4, .seq_q = 1024, .dtype = -1, .seed = 1, .device = "auto"};
+static const struct wl_run_values defaults = {.dtype = -1, .seed = 1};
 
 /* clang-format off */
 #define AT(field) offsetof(struct wl_run_values, field)
