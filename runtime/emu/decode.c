@@ -41,6 +41,13 @@ void *emu_decode_grow(struct emu_decoder *d, void *array, uint32_t count, uint32
     return grown;
 }
 
+bool emu_mnemonic_has(const char *mnemonic, const char *word) {
+    size_t length = strlen(word);
+    for (const char *s = strchr(mnemonic, '.'); s; s = strchr(s + 1, '.'))
+        if (strncmp(s + 1, word, length) == 0 && (s[length + 1] == '.' || s[length + 1] == '\0')) return true;
+    return false;
+}
+
 /* ---- one instruction ---- */
 
 static _Noreturn void no_row(struct emu_decoder *d, bool any_pattern) {

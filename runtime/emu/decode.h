@@ -43,6 +43,8 @@ void emu_warp_specials(struct emu_warp *warp);
 _Noreturn void emu_decode_fail(struct emu_decoder *d, const struct emu_insn *insn, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 void *emu_decode_alloc(struct emu_decoder *d, size_t bytes); /* zeroed; lives as long as the module */
+/* Whether ".word" is one of a mnemonic's parts. */
+bool emu_mnemonic_has(const char *mnemonic, const char *word);
 /* An operand as op.kind LANES of `bytes` (4 or 8) holding value in every lane. */
 struct emu_opnd emu_decode_const(struct emu_decoder *d, uint64_t value, uint8_t bytes);
 

@@ -1,8 +1,6 @@
 /* format: see format.h. PTX ISA 9.1 §5.2.3; NaN and overflow codes: facts 9. */
 #include "runtime/emu/format.h"
 
-#include <math.h>
-
 #include "runtime/emu/float.h"
 
 const struct emu_format emu_formats[EMU_FORMATS] = {
@@ -19,16 +17,18 @@ const struct emu_format emu_formats[EMU_FORMATS] = {
     /* clang-format on */
 };
 
-/* A magnitude counted in units of the last place, rounded to an integer. */
-static double round_units(double units, int round, bool negative) {
-    double low = floor(units), rest = units - low;
+/* m / 2^shift rounded to an integer. */
+static uint64_t round_units(uint64_t m, uint32_t shift, int round, bool negative) {
+    uint64_t low = m >> shift, rest = m & ((1ull << shift) - 1), half = 1ull << (shift - 1);
+    bool up;
     switch (round) {
-    case EMU_RZ: return low;
-    case EMU_RM: return negative && rest > 0 ? low + 1 : low;
-    case EMU_RP: return !negative && rest > 0 ? low + 1 : low;
-    case EMU_ROUND_AWAY: return rest >= 0.5 ? low + 1 : low;
-    default: return rest > 0.5 || (rest == 0.5 && fmod(low, 2) != 0) ? low + 1 : low;
+    case EMU_RZ: up = false; break;
+    case EMU_RM: up = negative && rest; break;
+    case EMU_RP: up = !negative && rest; break;
+    case EMU_ROUND_AWAY: up = rest >= half; break;
+    default: up = rest > half || (rest == half && low & 1); break;
     }
+    return low + up;
 }
 
 /* What becomes of a magnitude beyond the largest finite one. */
@@ -44,13 +44,15 @@ uint32_t emu_format_round(enum emu_format_id id, double value, struct emu_format
     bool negative = signbit(value);
     if (negative && how.relu) return 0;
     uint32_t sign = negative ? f->sign : 0;
-    double magnitude = fabs(value);
-    if (isinf(magnitude)) return sign | overflow(f, how, negative, true);
-    int least = 1 - f->bias, exponent = magnitude > 0 ? ilogb(magnitude) : least;
-    if (exponent < least) exponent = least;
+    uint64_t bits = emu_bits_of_f64(value) & INT64_MAX;
+    if (bits == 0x7ff0000000000000) return sign | overflow(f, how, negative, true);
+    /* value = m 2^(exponent - 52); a unit of the result is 2^(at - mantissa) */
+    int field = (int)(bits >> 52), exponent = (field ? field : 1) - 1023, least = 1 - f->bias;
+    uint64_t m = (bits & ((1ull << 52) - 1)) | (uint64_t)(field != 0) << 52;
+    int at = exponent < least ? least : exponent, shift = at - f->mantissa - exponent + 52;
     if (exponent > f->bias + 1) return sign | overflow(f, how, negative, false);
-    double units = round_units(scalbn(magnitude, f->mantissa - exponent), how.round, negative);
-    uint32_t code = ((uint32_t)(exponent - least) << f->mantissa) + (uint32_t)units;
+    uint64_t units = round_units(m, shift > 62 ? 62 : (uint32_t)shift, how.round, negative);
+    uint32_t code = ((uint32_t)(at - least) << f->mantissa) + (uint32_t)units;
     return sign | (code > f->max ? overflow(f, how, negative, false) : code);
 }
 
@@ -61,8 +63,9 @@ double emu_format_value(enum emu_format_id id, uint32_t code) {
     if (f->infinity && magnitude == f->infinity) v = INFINITY;
     else if (f->nan && magnitude > f->max) v = NAN;
     else {
-        uint32_t mantissa = magnitude & ((1u << f->mantissa) - 1);
-        v = scalbn(field ? mantissa + (1u << f->mantissa) : mantissa, (field ? (int)field : 1) - f->bias - f->mantissa);
+        uint32_t mantissa = (magnitude & ((1u << f->mantissa) - 1)) | (field ? 1u << f->mantissa : 0);
+        int exponent = (field ? (int)field : 1) - f->bias - f->mantissa;
+        v = mantissa * emu_f64_of_bits((uint64_t)(1023 + exponent) << 52);
     }
     return code & f->sign ? -v : v;
 }

@@ -196,14 +196,6 @@ static enum kind kind_of(const char *type) {
     return type[0] == 's' ? SIGNED : UNSIGNED;
 }
 
-/* Whether ".word" is one of the mnemonic's parts. */
-static bool has(const char *mnemonic, const char *word) {
-    size_t length = strlen(word);
-    for (const char *s = strchr(mnemonic, '.'); s; s = strchr(s + 1, '.'))
-        if (strncmp(s + 1, word, length) == 0 && (s[length + 1] == '.' || s[length + 1] == '\0')) return true;
-    return false;
-}
-
 static struct atomic *decode(struct emu_decoder *d, struct emu_insn *insn) {
     const char *name = insn->source->mnemonic;
     struct atomic *a = emu_decode_alloc(d, sizeof *a);
@@ -211,11 +203,11 @@ static struct atomic *decode(struct emu_decoder *d, struct emu_insn *insn) {
     const char *suffix = strrchr(name, '.') + 1;
     ptx_type_find(suffix, (uint32_t)strlen(suffix), &type);
     a->bytes = type.bytes;
-    a->count = has(name, "v2") ? 2 : has(name, "v4") ? 4 : has(name, "v8") ? 8 : 1;
+    a->count = emu_mnemonic_has(name, "v2") ? 2 : emu_mnemonic_has(name, "v4") ? 4 : emu_mnemonic_has(name, "v8") ? 8 : 1;
     a->where = IN_GENERIC;
-    if (has(name, "global")) a->where = IN_GLOBAL;
-    if (has(name, "shared") || has(name, "shared::cta")) a->where = IN_OWN_SHARED;
-    if (has(name, "shared::cluster")) a->where = IN_SHARED;
+    if (emu_mnemonic_has(name, "global")) a->where = IN_GLOBAL;
+    if (emu_mnemonic_has(name, "shared") || emu_mnemonic_has(name, "shared::cta")) a->where = IN_OWN_SHARED;
+    if (emu_mnemonic_has(name, "shared::cluster")) a->where = IN_SHARED;
     a->flush = a->where == IN_GENERIC || a->where == IN_GLOBAL;
     a->format = strncmp(suffix, "bf16", 4) == 0 ? EMU_BF16 : EMU_F16;
     insn->extra = a;
@@ -227,7 +219,7 @@ static void decode_combine(struct emu_decoder *d, struct emu_insn *insn, const s
     const char *name = insn->source->mnemonic;
     enum kind kind = kind_of(strrchr(name, '.') + 1);
     for (size_t k = 0; k < sizeof operations / sizeof operations[0]; k++)
-        if (has(name, operations[k].op)) a->combine = operations[k].by_kind[kind][a->bytes == 8];
+        if (emu_mnemonic_has(name, operations[k].op)) a->combine = operations[k].by_kind[kind][a->bytes == 8];
     if (!a->combine) emu_decode_fail(d, insn, "'%s': the operation does not exist for this type", name);
     if (value->count != a->count) emu_decode_fail(d, insn, "'%s' takes %u registers, not %u", name, a->count, value->count);
 }
