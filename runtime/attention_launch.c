@@ -185,10 +185,11 @@ enum wl_status wl_attention_launch(const struct wl_kernel *kernel, const struct 
     enum wl_status status = wl_attention_check(problem, error);
     if (!status) status = check_kernel(&kernel->launch, problem, error);
     if (!status) status = count_tiles(&tiles, &kernel->launch, problem, error);
-    if (!status) status = put_arguments(&arguments, kernel, problem, &tiles, error);
+    /* a real driver encodes tensor maps under a current context only [H200] */
     if (!status) status = wl_driver_enter(kernel->driver, error);
     if (status) return status;
-    status = launch(kernel, &tiles, arguments.pointers, stream, error);
+    status = put_arguments(&arguments, kernel, problem, &tiles, error);
+    if (!status) status = launch(kernel, &tiles, arguments.pointers, stream, error);
     wl_driver_leave(kernel->driver);
     return status;
 }
