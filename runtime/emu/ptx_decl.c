@@ -301,11 +301,12 @@ static void enter(struct ptx_parser *p, struct ptx_var *var) {
 }
 
 void ptx_declaration(struct ptx_parser *p, bool external) {
+    struct ptx_pos start = ptx_here(p);
     struct head h = head(p);
     h.model.external = external;
     if (!p->function &&
         (h.model.space == PTX_REG || h.model.space == PTX_PARAM || h.model.space == PTX_LOCAL))
-        ptx_fail(p, "a register, parameter or local variable cannot be declared outside a function");
+        ptx_fail_at(p, start, "a register, parameter or local variable cannot be declared outside a function");
     do {
         struct ptx_pos pos = ptx_here(p);
         const char *name = ptx_expect_name(p, "a name");

@@ -32,14 +32,16 @@ static void newline(struct ptx_lexer *l) {
     l->line_start = l->at + 1;
 }
 
-/* Skips blanks and comments; false at a comment without an end. */
-static bool skip_blank(struct ptx_lexer *l) {
+/* Skips blanks and comments; false, with *at where it starts, at a comment without an end. */
+static bool skip_blank(struct ptx_lexer *l, struct ptx_token *at) {
     for (; l->at < l->end; l->at++) {
         char c = *l->at;
         if (c == '\n') newline(l);
         else if (c == '/' && peek(l, 1) == '/') {
             while (l->at + 1 < l->end && l->at[1] != '\n') l->at++;
         } else if (c == '/' && peek(l, 1) == '*') {
+            at->line = l->line;
+            at->column = (uint32_t)(l->at - l->line_start) + 1;
             l->at += 2;
             while (l->at < l->end && !(*l->at == '*' && peek(l, 1) == '/')) {
                 if (*l->at == '\n') newline(l);
@@ -152,11 +154,10 @@ static struct ptx_token lex_string(struct ptx_lexer *l, struct ptx_token t) {
 
 struct ptx_token ptx_lex(struct ptx_lexer *l) {
     struct ptx_token t = {.kind = PTX_TOK_END};
-    bool closed = skip_blank(l);
+    if (!skip_blank(l, &t)) return bad(t, "comment without an end");
     t.line = l->line;
     t.column = (uint32_t)(l->at - l->line_start) + 1;
     t.text = l->at;
-    if (!closed) return bad(t, "comment without an end");
     if (l->at >= l->end) {
         l->at = l->end;
         return t;
