@@ -475,3 +475,68 @@ Test(emu_tma, tf32_rounds_and_nan_fills) {
                      expected);
     }
 }
+
+/* cp.async: 16, 8 and 4 bytes, a short source, an ignored source; waited for by group, by all, by mbarrier.
+ */
+Test(emu_tma, cp_async_by_thread) {
+    uint32_t *in = emu_kernel_memory(1024), *out = emu_kernel_memory(1024);
+    static const char *const waits[] = {
+        "cp.async.commit_group;\ncp.async.wait_group 0;\n", "cp.async.wait_all;\n",
+        "cp.async.mbarrier.arrive.noinc.shared::cta.b64 [%s + "
+        "65536];\nX:\nmbarrier.try_wait.parity.shared::cta.b64 %d, [%s + 65536], "
+        "0;\n@!%d bra X;\n"};
+    for (int i = 0; i < 256; i++) in[i] = 0x1000u + (uint32_t)i;
+    for (size_t w = 0; w < WL_LEN(waits) * 3; w++) {
+        struct map_params p = {.in = (uint64_t)(uintptr_t)in, .out = (uint64_t)(uintptr_t)out};
+        char ptx[4096], report[4096];
+        snprintf(
+            ptx, sizeof ptx, "%s%s%s%s",
+            HEAD "@%p bra INITIALISED;\nmbarrier.init.shared::cta.b64 [%s + 65536], "
+                 "32;\nINITIALISED:\nbar.warp.sync 0xffffffff;\n"
+                 "mul.wide.u32 %g, %tid, 32;\nadd.u64 %i, %i, %g;\nadd.u64 %o, %o, %g;\nmul.lo.u32 %r0, "
+                 "%tid, 32;\nadd.u32 %r0, %r0, %s;\n"
+                 "cp.async.cg.shared.global [%r0], [%i], 16;\ncp.async.ca.shared::cta.global.L2::128B [%r0 + "
+                 "16], [%i + 16], 8, 4;\n"
+                 "cp.async.ca.shared.global [%r0 + 24], [%i + 24], 4;\nsetp.eq.u32 %d, 0, 0;\n"
+                 "cp.async.ca.shared.global [%r0 + 28], [%i + 28], 4, %d;\n",
+            waits[w / 3],
+            "ld.shared.v4.u32 {%r1, %r2, %r3, %r4}, [%r0];\nst.global.v4.u32 [%o], {%r1, %r2, %r3, %r4};\n"
+            "ld.shared.v4.u32 {%r1, %r2, %r3, %r4}, [%r0 + 16];\nst.global.v4.u32 [%o + 16], {%r1, %r2, %r3, "
+            "%r4};\n",
+            TAIL);
+        memset(out, 0xEE, 1024);
+        cr_assert_eq(run(ptx, 1, &p, orders[w % 3], w, report), 0, "%s", report);
+        for (uint32_t i = 0; i < 256; i++)
+            cr_assert_eq(out[i], i % 8 == 5 || i % 8 == 7 ? 0 : in[i], "wait %zu order %d: word %u is %x",
+                         w / 3, orders[w % 3], i, out[i]);
+    }
+}
+
+/* st.async and red.async to the peer: data and bytes arrive together. */
+Test(emu_tma, remote_stores_of_threads) {
+    uint32_t *out = emu_kernel_memory(2 * 32);
+    struct map_params p = {.out = (uint64_t)(uintptr_t)out};
+    const char *ptx = HEAD "@%p bra READY;\n" INIT EXPECT(
+        "24") "mov.u32 %r0, 100;\nst.shared.u32 [%s + 16], %r0;\n"
+              "READY:\nbarrier.cluster.arrive;\nbarrier.cluster.wait;\n@%p bra LEAVE;\n"
+              "xor.b32 %r1, %s, 0x1000000;\nadd.u32 %r2, %rank, 7;\n"
+              "st.async.weak.shared::cluster.mbarrier::complete_tx::bytes.v4.b32 [%r1], {%r2, 1, 2, 3}, [%r1 "
+              "+ 65536];\n"
+              "red.async.relaxed.cluster.shared::cluster.mbarrier::complete_tx::bytes.add.u32 [%r1 + 16], "
+              "%r2, [%r1 + 65536];\n"
+              "st.async.shared::cluster.mbarrier::complete_tx::bytes.u32 [%r1 + 20], 55, [%r1 + "
+              "65536];\n" WAIT "mul.wide.u32 %g, %rank, 32;\nadd.u64 %o, %o, %g;\nld.shared.v4.u32 {%r1, "
+                               "%r2, %r3, %r4}, [%s];\n"
+              "st.global.v4.u32 [%o], {%r1, %r2, %r3, %r4};\nld.shared.v2.u32 {%r1, %r2}, [%s + "
+              "16];\nst.global.v2.u32 [%o + 16], {%r1, %r2};\n"
+              "LEAVE:\nbarrier.cluster.arrive;\nbarrier.cluster.wait;\n" TAIL;
+    for (size_t o = 0; o < WL_LEN(orders); o++) {
+        char report[4096];
+        cr_assert_eq(run(ptx, 2, &p, orders[o], 11, report), 0, "%s", report);
+        for (uint32_t rank = 0; rank < 2; rank++) {
+            const uint32_t expected[6] = {7 + (rank ^ 1), 1, 2, 3, 107 + (rank ^ 1), 55};
+            cr_expect(memcmp(out + 8 * rank, expected, sizeof expected) == 0, "order %d CTA %u", orders[o],
+                      rank);
+        }
+    }
+}
