@@ -1,8 +1,5 @@
 /* ptxas: finds NVIDIA's assembler, runs it on generated PTX, and leads what it says back to the template's
- * line.
- *
- * Looked for in this order, the first that knows the target wins: $WARPLOOM_PTXAS, PATH, $CUDA_HOME/bin,
- * /usr/local/cuda/bin, and cuda/bin beside the running program (where `make deps` puts PyPI's). */
+ * line. Of the places of tool.h the first that knows the target wins. */
 #ifndef WL_PTXAS_H
 #define WL_PTXAS_H
 
