@@ -98,8 +98,8 @@ static const enum emu_order orders[] = {EMU_ORDER_EAGER, EMU_ORDER_LATE, EMU_ORD
  * row says OUT. */
 #define HEAD                                                                                                 \
     ".extern .shared .align 16 .b8 smem[];\n.visible .entry k(.param .u64 out)\n.reqntid 32,1,1\n{\n"        \
-    ".reg .b32 %s, %tid, %r<8>;\n.reg .b64 %o, %g, %w<4>;\n.reg .pred %p, %q, %d;\n"                         \
-    "mov.b32 %s, smem;\nld.param.u64 %o, [out];\nmov.u32 %tid, %tid.x;\nsetp.ne.u32 %p, %tid, 0;\n@%p bra "  \
+    ".reg .b32 %s, %th, %r<8>;\n.reg .b64 %o, %g, %w<4>;\n.reg .pred %p, %q, %d;\n"                          \
+    "mov.b32 %s, smem;\nld.param.u64 %o, [out];\nmov.u32 %th, %tid.x;\nsetp.ne.u32 %p, %th, 0;\n@%p bra "    \
     "END;\n"
 #define TAIL    "END:\nret;\n}\n"
 #define INIT(n) "mbarrier.init.shared::cta.b64 [%s], " n ";\n"
@@ -175,10 +175,10 @@ ParameterizedTest(size_t *i, emu_mbarrier, kernel) {
  */
 static const char pair_kernel[] =
     ".extern .shared .align 16 .b8 smem[];\n.visible .entry k(.param .u64 out)\n.reqntid 32,1,1\n{\n"
-    ".reg .b32 %s, %t, %u, %rank, %peer, %tid;\n.reg .b64 %o, %g;\n.reg .pred %p, %d;\n"
-    "mov.b32 %s, smem;\nld.param.u64 %o, [out];\nmov.u32 %tid, %tid.x;\nmov.u32 %rank, "
+    ".reg .b32 %s, %t, %u, %rank, %peer, %th;\n.reg .b64 %o, %g;\n.reg .pred %p, %d;\n"
+    "mov.b32 %s, smem;\nld.param.u64 %o, [out];\nmov.u32 %th, %tid.x;\nmov.u32 %rank, "
     "%cluster_ctarank;\nxor.b32 %peer, %rank, 1;\n"
-    "setp.ne.u32 %p, %tid, 0;\n@%p bra READY;\n"
+    "setp.ne.u32 %p, %th, 0;\n@%p bra READY;\n"
     "mbarrier.init.shared::cta.b64 [%s], 3;\nfence.mbarrier_init.release.cluster;\n"
     "READY:\nbarrier.cluster.arrive.relaxed.aligned;\nbarrier.cluster.wait.acquire.aligned;\n@%p bra LEAVE;\n"
     "mapa.shared::cluster.u32 %t, %s, %peer;\n"

@@ -123,13 +123,13 @@ static char *load_kernel(size_t shape, uint32_t x, uint32_t half, bool pack, boo
     const char *split = shape == 4 ? ", 64" : "";
     put(&t,
         ".extern .shared .align 16 .b8 smem[];\n.visible .entry k(.param .u64 out)\n.reqntid 128,1,1\n{\n"
-        ".reg .b32 %%s, %%t, %%w, %%l, %%c, %%x, %%a, %%tid;\n.reg .b32 %%v<128>;\n.reg .b64 %%o, %%d;\n.reg "
+        ".reg .b32 %%s, %%t, %%w, %%l, %%c, %%x, %%a, %%th;\n.reg .b32 %%v<128>;\n.reg .b64 %%o, %%d;\n.reg "
         ".pred %%p;\n"
-        "mov.b32 %%s, smem;\nld.param.u64 %%o, [out];\nmov.u32 %%tid, %%tid.x;\nshr.u32 %%w, %%tid, 5;\n"
+        "mov.b32 %%s, smem;\nld.param.u64 %%o, [out];\nmov.u32 %%th, %%tid.x;\nshr.u32 %%w, %%th, 5;\n"
         "setp.ne.u32 %%p, %%w, 0;\n@%%p bra READY;\n"
         "tcgen05.alloc.cta_group::1.sync.aligned.shared::cta.b32 [%%s], 256;\nREADY:\nbar.sync 0;\n"
         "ld.shared.b32 %%t, [%%s];\nshl.b32 %%l, %%w, 21;\nadd.u32 %%a, %%t, %%l;\nmov.u32 %%c, 0;\n"
-        "FILL:\nshl.b32 %%x, %%tid, 16;\nor.b32 %%x, %%x, %%c;\nadd.u32 %%l, %%a, %%c;\n"
+        "FILL:\nshl.b32 %%x, %%th, 16;\nor.b32 %%x, %%x, %%c;\nadd.u32 %%l, %%a, %%c;\n"
         "tcgen05.st.sync.aligned.32x32b.x1.b32 [%%l], {%%x};\nadd.u32 %%c, %%c, 1;\nsetp.lt.u32 %%p, %%c, "
         "256;\n@%%p bra FILL;\n"
         "tcgen05.wait::st.sync.aligned;\nadd.u32 %%a, %%a, %u;\n",
@@ -148,7 +148,7 @@ static char *load_kernel(size_t shape, uint32_t x, uint32_t half, bool pack, boo
     put(&t, "tcgen05.ld.sync.aligned.%s.x%u%s.b32 ", shapes[shape].shape, x, pack ? ".pack::16b" : "");
     put_vector(&t, count);
     put(&t,
-        ", [%%a]%s;\ntcgen05.wait::ld.sync.aligned;\nmul.wide.u32 %%d, %%tid, %u;\nadd.u64 %%o, %%o, %%d;\n",
+        ", [%%a]%s;\ntcgen05.wait::ld.sync.aligned;\nmul.wide.u32 %%d, %%th, %u;\nadd.u64 %%o, %%o, %%d;\n",
         split, count * 4);
     for (uint32_t r = 0; r < count; r++) put(&t, "st.global.b32 [%%o + %u], %%v%u;\n", 4 * r, r);
     put(&t, "bar.sync 0;\nsetp.ne.u32 %%p, %%w, 0;\n@%%p bra END;\n"
@@ -211,19 +211,20 @@ static const char mma_head[] =
     ".visible .entry k(.param .u64 image, .param .u64 out, .param .u32 bytes, .param .u32 idesc, .param .u64 "
     "a, .param .u64 b,"
     " .param .u64 a_step, .param .u64 b_step, .param .u32 steps, .param .u32 columns)\n.reqntid 128,1,1\n{\n"
-    ".reg .b32 %tid, %w, %bytes, %idesc, %steps, %columns, %s, %t, %x, %y, %i, %rank, %at;\n"
-    ".reg .b64 %image, %out, %a, %b, %as, %bs, %d;\n.reg .pred %p, %first, %done, %issuer;\n"
+    ".reg .b32 %th, %w, %bytes, %idesc, %steps, %columns, %s, %t, %x, %y, %i, %rank, %at;\n"
+    ".reg .b32 %l<4>;\n.reg .b16 %h;\n.reg .b64 %image, %out, %a, %b, %as, %bs, %d;\n.reg .pred %p, %first, "
+    "%done, %issuer;\n"
     "ld.param.u64 %image, [image];\nld.param.u64 %out, [out];\nld.param.u32 %bytes, [bytes];\nld.param.u32 "
     "%idesc, [idesc];\n"
     "ld.param.u64 %a, [a];\nld.param.u64 %b, [b];\nld.param.u64 %as, [a_step];\nld.param.u64 %bs, [b_step];\n"
     "ld.param.u32 %steps, [steps];\nld.param.u32 %columns, [columns];\n"
-    "mov.u32 %tid, %tid.x;\nshr.u32 %w, %tid, 5;\nmov.b32 %s, smem;\nmov.u32 %rank, %cluster_ctarank;\n"
+    "mov.u32 %th, %tid.x;\nshr.u32 %w, %th, 5;\nmov.b32 %s, smem;\nmov.u32 %rank, %cluster_ctarank;\n"
     "mul.wide.u32 %d, %rank, %bytes;\nadd.u64 %image, %image, %d;\n"
     "setp.ne.u32 %p, %w, 0;\n@%p bra SET;\n";
 
 static const char mma_load[] =
     "tcgen05.alloc.cta_group::$GROUP.sync.aligned.shared::cta.b32 [%s + $POINTER], 512;\n"
-    "setp.ne.u32 %p, %tid, 0;\n@%p bra SET;\n"
+    "setp.ne.u32 %p, %th, 0;\n@%p bra SET;\n"
     "mbarrier.init.shared::cta.b64 [%s + $BARS], 1;\nmbarrier.init.shared::cta.b64 [%s + $BARS + 8], 1;\n"
     "fence.mbarrier_init.release.cluster;\n"
     "mbarrier.arrive.expect_tx.shared::cta.b64 _, [%s + $BARS], %bytes;\n"
@@ -234,9 +235,9 @@ static const char mma_load[] =
 
 static const char mma_to_tmem[] = /* A's image, 8 words a step and row, word by word */
     "mul.lo.u32 %i, %steps, 8;\nmov.u32 %at, 0;\n"
-    "TO:\nmul.lo.u32 %x, %at, 512;\nshl.b32 %y, %tid, 2;\nadd.u32 %x, %x, %y;\nadd.u32 %x, %x, "
+    "TO:\nmul.lo.u32 %x, %at, 512;\nshl.b32 %y, %th, 2;\nadd.u32 %x, %x, %y;\nadd.u32 %x, %x, "
     "%s;\nld.shared.b32 %x, [%x];\n"
-    "and.b32 %y, %tid, 96;\nshl.b32 %y, %y, 16;\nadd.u32 %y, %y, %t;\nadd.u32 %y, %y, %at;\n"
+    "and.b32 %y, %th, 96;\nshl.b32 %y, %y, 16;\nadd.u32 %y, %y, %t;\nadd.u32 %y, %y, %at;\n"
     "tcgen05.st.sync.aligned.32x32b.x1.b32 [%y + 256], {%x};\nadd.u32 %at, %at, 1;\nsetp.lt.u32 %p, %at, "
     "%i;\n@%p bra TO;\n"
     "tcgen05.wait::st.sync.aligned;\ntcgen05.fence::before_thread_sync;\nbar.sync "
@@ -244,8 +245,9 @@ static const char mma_to_tmem[] = /* A's image, 8 words a step and row, word by 
 
 static const char mma_body[] =
     "barrier.cluster.arrive.release.aligned;\nbarrier.cluster.wait.acquire.aligned;\n"
-    "or.b32 %x, %tid, %rank;\nsetp.ne.u32 %p, %x, 0;\n@%p bra ISSUED;\n"
-    "mov.u32 %i, 0;\nmov.b32 %y, %t;\nadd.u32 %y, %y, 256;\n"
+    "or.b32 %x, %th, %rank;\nsetp.ne.u32 %p, %x, 0;\n@%p bra ISSUED;\n"
+    "mov.u32 %i, 0;\nmov.b32 %y, %t;\nadd.u32 %y, %y, 256;\nmov.b16 %h, 3;\n"
+    "mov.b32 %l0, 15;\nmov.b32 %l1, 0;\nmov.b32 %l2, 0x80000000;\n"
     "MMA:\nsetp.ne.u32 %first, %i, 0;\n"
     "tcgen05.mma.cta_group::$GROUP.kind::$KIND [%t], $A, %b, %idesc, $LANES%first;\n"
     "add.u64 %a, %a, %as;\nadd.u64 %b, %b, %bs;\nadd.u32 %y, %y, 8;\n"
@@ -259,7 +261,7 @@ static const char mma_wait[] =
 
 static const char mma_read[] =
     "mul.wide.u32 %d, %rank, %columns;\nshl.b64 %d, %d, 9;\nadd.u64 %out, %out, %d;\n"
-    "mul.wide.u32 %d, %tid, 4;\nadd.u64 %out, %out, %d;\nand.b32 %y, %tid, 96;\nshl.b32 %y, %y, 16;\nadd.u32 "
+    "mul.wide.u32 %d, %th, 4;\nadd.u64 %out, %out, %d;\nand.b32 %y, %th, 96;\nshl.b32 %y, %y, 16;\nadd.u32 "
     "%y, %y, %t;\n"
     "mov.u32 %i, 0;\n"
     "OUT:\nadd.u32 %x, %y, %i;\ntcgen05.ld.sync.aligned.32x32b.x1.b32 {%x}, "
@@ -395,7 +397,7 @@ static char *mma_kernel(const struct mma_case *c, bool wait, const char *lanes) 
     char commit[128];
     struct text t = {ptx, sizeof ptx};
     snprintf(commit, sizeof commit,
-             c->group == 2 ? ".multicast::cluster.b64 [%%s + %u], 3" : ".b64 [%%s + %u]", BARRIERS + 8);
+             c->group == 2 ? ".multicast::cluster.b64 [%%s + %u], %%h" : ".b64 [%%s + %u]", BARRIERS + 8);
     char bars[16], group[4], pointer[16];
     snprintf(bars, sizeof bars, "%u", BARRIERS);
     snprintf(group, sizeof group, "%u", c->group);
@@ -532,7 +534,7 @@ Test(emu_tcgen05, disabled_lanes_keep_what_they_had) {
     struct operands o = make_operands(c, 2);
     uint32_t *out;
     char report[4096];
-    const char *ptx = mma_kernel(c, true, "{0x0000000f, 0, 0x80000000, 0}, ");
+    const char *ptx = mma_kernel(c, true, "{%l0, %l1, %l2, %l1}, ");
     cr_assert_eq(run_case(c, &o, ptx, EMU_ORDER_EAGER, &out, report, sizeof report), 0, "%s", report);
     for (uint32_t m = 0; m < 128; m++) {
         bool disabled = m < 4 || m == 95;

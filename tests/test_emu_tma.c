@@ -178,14 +178,14 @@ struct map_params { /* of every kernel below */
     ".align 64 .b8 "                                                                                         \
     "map1[128], .param .u64 out, .param .u64 in, .param .u32 c0, .param .u32 c1, .param .u32 c2, .param "    \
     ".u32 c3)\n"                                                                                             \
-    ".reqntid 32,1,1\n{\n.reg .b32 %s, %tid, %c<4>, %r<8>, %rank;\n.reg .b64 %o, %i, %g, %m<2>;\n.reg .b16 " \
+    ".reqntid 32,1,1\n{\n.reg .b32 %s, %th, %c<4>, %r<8>, %rank;\n.reg .b64 %o, %i, %g, %m<2>;\n.reg .b16 "  \
     "%h;\n.reg .pred %p, %d;\n"                                                                              \
     "mov.b32 %s, smem;\nld.param.u64 %o, [out];\nld.param.u64 %i, [in];\nld.param.u32 %c0, "                 \
     "[c0];\nld.param.u32 %c1, [c1];\n"                                                                       \
-    "ld.param.u32 %c2, [c2];\nld.param.u32 %c3, [c3];\nmov.u32 %tid, %tid.x;\nmov.u32 %rank, "               \
+    "ld.param.u32 %c2, [c2];\nld.param.u32 %c3, [c3];\nmov.u32 %th, %tid.x;\nmov.u32 %rank, "                \
     "%cluster_ctarank;\n"                                                                                    \
     "mov.b64 %m0, map0;\ncvta.param.u64 %m0, %m0;\nmov.b64 %m1, map1;\ncvta.param.u64 %m1, "                 \
-    "%m1;\nsetp.ne.u32 %p, %tid, 0;\n"
+    "%m1;\nsetp.ne.u32 %p, %th, 0;\n"
 #define ONLY_ONE  "@%p bra END;\n"
 #define INIT      "mbarrier.init.shared::cta.b64 [%s + 65536], 1;\n"
 #define EXPECT(n) "mbarrier.arrive.expect_tx.shared::cta.b64 _, [%s + 65536], " n ";\n"
@@ -493,8 +493,8 @@ Test(emu_tma, cp_async_by_thread) {
             ptx, sizeof ptx, "%s%s%s%s",
             HEAD "@%p bra INITIALISED;\nmbarrier.init.shared::cta.b64 [%s + 65536], "
                  "32;\nINITIALISED:\nbar.warp.sync 0xffffffff;\n"
-                 "mul.wide.u32 %g, %tid, 32;\nadd.u64 %i, %i, %g;\nadd.u64 %o, %o, %g;\nmul.lo.u32 %r0, "
-                 "%tid, 32;\nadd.u32 %r0, %r0, %s;\n"
+                 "mul.wide.u32 %g, %th, 32;\nadd.u64 %i, %i, %g;\nadd.u64 %o, %o, %g;\nmul.lo.u32 %r0, "
+                 "%th, 32;\nadd.u32 %r0, %r0, %s;\n"
                  "cp.async.cg.shared.global [%r0], [%i], 16;\ncp.async.ca.shared::cta.global.L2::128B [%r0 + "
                  "16], [%i + 16], 8, 4;\n"
                  "cp.async.ca.shared.global [%r0 + 24], [%i + 24], 4;\nsetp.eq.u32 %d, 0, 0;\n"
@@ -526,7 +526,7 @@ Test(emu_tma, remote_stores_of_threads) {
               "%r2, [%r1 + 65536];\n"
               "st.async.shared::cluster.mbarrier::complete_tx::bytes.u32 [%r1 + 20], 55, [%r1 + "
               "65536];\n" WAIT "mul.wide.u32 %g, %rank, 32;\nadd.u64 %o, %o, %g;\nld.shared.v4.u32 {%r1, "
-                               "%r2, %r3, %r4}, [%s];\n"
+              "%r2, %r3, %r4}, [%s];\n"
               "st.global.v4.u32 [%o], {%r1, %r2, %r3, %r4};\nld.shared.v2.u32 {%r1, %r2}, [%s + "
               "16];\nst.global.v2.u32 [%o + 16], {%r1, %r2};\n"
               "LEAVE:\nbarrier.cluster.arrive;\nbarrier.cluster.wait;\n" TAIL;
