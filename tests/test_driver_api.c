@@ -39,7 +39,7 @@ static const struct setting {
     {"WARPLOOM_EMU_ORDER", "random", false},   {"WARPLOOM_EMU_ORDER", "random:", false},
     {"WARPLOOM_EMU_ORDER", "random:x", false}, {"WARPLOOM_EMU_ORDER", "random:-1", false},
     {"WARPLOOM_EMU_ORDER", "Late", false},     {"WARPLOOM_EMU_ORDER", "random:18446744073709551616", false},
-    {"WARPLOOM_EMU_CHECK", "0", true},         {"WARPLOOM_EMU_CHECK", "yes", false},
+    {"WARPLOOM_EMU_CHECK", "0", true},         {"WARPLOOM_EMU_CHECK", "1", false},
     {"WARPLOOM_EMU_TIMEOUT", "0", true},       {"WARPLOOM_EMU_TIMEOUT", "2.5", true},
     {"WARPLOOM_EMU_TIMEOUT", "-1", false},     {"WARPLOOM_EMU_TIMEOUT", "nan", false},
     {"WARPLOOM_EMU_TIMEOUT", "5s", false},     {"WARPLOOM_EMU_THREADS", "3", true},

@@ -29,7 +29,13 @@ static const char kernels[] =
          "[%r], 1; ret; }\n"
          ".visible .entry trapping() { trap; ret; }\n"
          ".visible .entry misaligned() { .reg .b64 %a; mov.u64 %a, counter; st.global.u32 [%a+1], 1; ret; }\n"
-         ".visible .entry forever() { L: bra L; }\n";
+         ".visible .entry forever() { L: bra L; }\n"
+         ".visible .entry meet(.param .u64 p) {\n" /* the first thread of every block waits until all blocks
+                                                      have come */
+         "  .reg .b64 %a; .reg .b32 %n, %c; .reg .pred %p;\n"
+         "  mov.u32 %c, %tid.x; setp.ne.u32 %p, %c, 0; @%p ret;\n"
+         "  ld.param.u64 %a, [p]; mov.u32 %n, %nctaid.x; atom.global.add.u32 %c, [%a], 1;\n"
+         "L: ld.acquire.gpu.global.u32 %c, [%a]; setp.lt.u32 %p, %c, %n; @%p bra L; ret; }\n";
 
 static CUfunction function(const struct client *client, CUmodule module, const char *name) {
     struct client cuda = *client;
@@ -404,6 +410,27 @@ Test(driver_launch, other_attributes) {
     GIVES(cuda.cuLaunchCooperativeKernel(f, 1000000, 1, 1, 32, 1, 1, 0, NULL, parameters),
           CUDA_ERROR_COOPERATIVE_LAUNCH_TOO_LARGE);
     GIVES(cuda.cuCtxSynchronize(), CUDA_SUCCESS);
+}
+
+/* As many blocks as the device holds, all waiting for each other: none may be left for later. */
+Test(driver_launch, cooperative_blocks_meet) {
+    CUmodule module;
+    struct client cuda = client_load(kernels, &module);
+    CUfunction f = function(&cuda, module, "meet");
+    CUdeviceptr p;
+    int sms, blocks, count = 0;
+    NEEDS(cuda.cuDeviceGetAttribute(&sms, CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT, 0));
+    NEEDS(cuda.cuOccupancyMaxActiveBlocksPerMultiprocessor(&blocks, f, 1024, 0));
+    NEEDS(cuda.cuMemAlloc_v2(&p, 4));
+    NEEDS(cuda.cuMemsetD32_v2(p, 0, 1));
+    void *parameters[] = {&p};
+    unsigned int grid = (unsigned int)(sms * blocks);
+    GIVES(cuda.cuLaunchCooperativeKernel(f, grid, 1, 1, 1024, 1, 1, 0, NULL, parameters), CUDA_SUCCESS);
+    GIVES(cuda.cuCtxSynchronize(), CUDA_SUCCESS);
+    NEEDS(cuda.cuMemcpyDtoH_v2(&count, p, 4));
+    cr_expect_eq(count, grid);
+    GIVES(cuda.cuLaunchCooperativeKernel(f, grid + 1, 1, 1, 1024, 1, 1, 0, NULL, parameters),
+          CUDA_ERROR_COOPERATIVE_LAUNCH_TOO_LARGE);
 }
 
 /* ---- kernels that fail ---- */

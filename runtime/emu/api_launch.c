@@ -109,12 +109,6 @@ static CUresult check_cluster(struct request *request) {
     return size <= most ? CUDA_SUCCESS : CUDA_ERROR_INVALID_CLUSTER_SIZE;
 }
 
-static uint64_t clusters_of(const struct request *request) {
-    uint64_t count = 1;
-    for (int i = 0; i < 3; i++) count *= request->grid[i] / request->cluster[i];
-    return count;
-}
-
 static CUresult check_cooperative(const struct request *request) {
     uint32_t threads = request->block[0] * request->block[1] * request->block[2];
     uint64_t fit = (uint64_t)emu_function_occupancy(request->function, threads, request->dynamic_smem);
@@ -171,7 +165,7 @@ static void run(struct emu_launch *launch, const struct request *request, const 
     launch->order = config->order;
     launch->seed = config->seed;
     launch->check = config->check;
-    launch->threads = request->cooperative ? (uint32_t)clusters_of(request) : config->threads;
+    launch->threads = config->threads; /* of a cooperative launch too: clusters that poll let others run */
     launch->timeout_ms = config->timeout_ms;
     launch->progress = emu_driver.progress;
     launch->progress_user = emu_driver.progress_user;

@@ -194,9 +194,8 @@ static void *work(void *argument) {
     return NULL;
 }
 
-static uint32_t worker_count(uint64_t clusters) {
-    const char *text = getenv("WARPLOOM_EMU_THREADS");
-    long n = text ? strtol(text, NULL, 10) : sysconf(_SC_NPROCESSORS_ONLN);
+static uint32_t worker_count(const struct emu_launch *launch, uint64_t clusters) {
+    long n = launch->threads ? (long)launch->threads : sysconf(_SC_NPROCESSORS_ONLN);
     if (n < 1) n = 1;
     if (n > MAX_WORKERS) n = MAX_WORKERS;
     return (uint64_t)n > clusters ? (uint32_t)clusters : (uint32_t)n;
@@ -231,9 +230,8 @@ int emu_launch_run(struct emu_launch *launch) {
     }
     run.total = (uint64_t)launch->grid[0] * launch->grid[1] * launch->grid[2] / product(launch->cluster);
     if (launch->timeout_ms) run.deadline_ns = now_ns() + launch->timeout_ms * 1000000u;
-    uint32_t workers = worker_count(run.total), started = 0;
-    run.alive_limit = resident_ctas(launch) / product(launch->cluster) / workers;
-    if (!run.alive_limit) run.alive_limit = 1;
+    uint32_t workers = worker_count(launch, run.total), started = 0;
+    run.alive_limit = resident_ctas(launch) / product(launch->cluster) / workers + 1; /* of a worker; all fit */
     while (started + 1 < workers && pthread_create(&threads[started], NULL, work, &run) == 0) started++;
     work(&run);
     for (uint32_t k = 0; k < started; k++) pthread_join(threads[k], NULL);

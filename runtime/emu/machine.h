@@ -176,8 +176,7 @@ struct emu_launch {
     void (*progress)(void *user, uint64_t done, uint64_t total); /* clusters; may be NULL */
     void *progress_user;
     uint64_t timeout_ms;             /* 0: none */
-    uint32_t threads;                /* host threads, each with one cluster at a time; 0: as many as there are cores.
-                                        A cooperative launch asks for one a cluster, so that all of them are under way */
+    uint32_t threads;                /* host threads to run on; 0: as many as there are cores */
 };
 
 /* Runs the whole grid on launch->threads host threads; returns the CUresult, launch->report filled unless it is 0. */
