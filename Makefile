@@ -117,7 +117,7 @@ $(BUILD)/asan/warploom: $(call ASAN,$(CLI)) $(BUILD)/asan/libwarploom.a
 	$(SAY) $(CC) $(LDFLAGS) $(SANITIZE) -o $@ $^ $(LIBS)
 $(BUILD)/libwarploom.so: $(call OBJ,$(GEN) $(RUNTIME)) $(BUILD)/obj/embed.o
 	$(SAY) $(CC) $(LDFLAGS) -shared -o $@ $^ $(LIBS)
-CUDA_LINK = $(CC) $(LDFLAGS) -shared -Wl,-Bsymbolic $(EMU_MAP:%=-Wl,--version-script=%) -o $@ $(filter %.o,$^) -lm -ldl -pthread
+CUDA_LINK = $(CC) $(LDFLAGS) -shared -Wl,-soname,libcuda.so.1 -Wl,-Bsymbolic $(EMU_MAP:%=-Wl,--version-script=%) -o $@ $(filter %.o,$^) -lm -ldl -pthread
 $(BUILD)/libwarploom_cuda.so: $(call OBJ,$(EMU) $(EMU_GEN)) $(EMU_MAP)
 	$(SAY) $(CUDA_LINK) -Wl,--no-undefined
 $(BUILD)/asan/libwarploom_cuda.so: $(call ASAN,$(EMU) $(EMU_GEN)) $(EMU_MAP)
