@@ -1,5 +1,6 @@
 /* The runtime's side of a driver: which device it opens, what it says when it cannot, how it loads a kernel
  * and what the kernel gets at a launch. All on the emulated device. */
+#include "gen/arena.h"
 #include "runtime/attention.h"
 #include "runtime/driver.h"
 #include "runtime/jit.h"
@@ -164,6 +165,38 @@ ParameterizedTest(size_t *i, driver, loading) {
     else cr_expect(kernel.registers >= 4 && kernel.local_bytes == 0 && kernel.static_smem_bytes == 0);
     wl_jit_unload(&kernel);
     cr_expect_null(kernel.module);
+    wl_driver_close(driver);
+}
+
+/* What a real driver writes for this text [H200, 580.159]. */
+static CUresult real_refusal(CUmodule *module, const void *image, unsigned int count, CUjit_option *options,
+                             void **values) {
+    (void)module, (void)image;
+    for (unsigned int i = 0; i < count; i++)
+        if (options[i] == CU_JIT_ERROR_LOG_BUFFER)
+            strcpy(
+                values[i],
+                "ptxas application ptx input, line 6; error   : Unknown modifier '.bar'\n"
+                "ptxas application ptx input, line 6; error   : Not a name of any known instruction: 'foo'\n"
+                "ptxas fatal   : Ptx assembly aborted due to errors");
+    return CUDA_ERROR_INVALID_PTX;
+}
+
+Test(driver, a_real_drivers_log_is_read) {
+    struct wl_driver *driver = open_emulated();
+    const char *ptx = HEAD ".visible .entry k()\n{\n\tfoo.bar;\n}\n";
+    struct wl_launch launch = {.entry = "k", .target = "sm_100a", .threads = 32, .cluster = 1};
+    struct wl_kernel kernel;
+    struct wl_error error = {0};
+    char text[4096];
+    driver->fn.cuModuleLoadDataEx = real_refusal;
+    cr_expect_eq(wl_jit_load(&kernel, driver, ptx, strlen(ptx), "test.ptx", &launch, &error), WL_ERR_DRIVER);
+    cr_expect_str_eq(
+        wl_error_format(&error, text, sizeof text),
+        "test.ptx:6: cuModuleLoadDataEx: CUDA_ERROR_INVALID_PTX (218): ptxas application ptx input, line 6; "
+        "error   : Unknown modifier '.bar'\n    foo.bar;\n"
+        "ptxas application ptx input, line 6; error   : Not a name of any known instruction: 'foo'\n"
+        "ptxas fatal   : Ptx assembly aborted due to errors");
     wl_driver_close(driver);
 }
 
@@ -339,4 +372,33 @@ Test(driver, a_failing_kernel_is_reported) {
     cr_expect(strstr(error.text, "cuCtxSynchronize: CUDA_ERROR_ILLEGAL_ADDRESS (700)"), "%s", error.text);
     cr_expect(strstr(error.text, "\necho: PTX line 9: st.global.u32"), "%s", error.text);
     finish(&f);
+}
+
+/* ---- without memory ---- */
+
+static int allocations_left;
+
+static void *scarce(void *pointer, size_t bytes) {
+    if (!bytes) return free(pointer), NULL;
+    return allocations_left-- > 0 ? realloc(pointer, bytes) : NULL;
+}
+
+/* Each allocation in turn fails: an error or a result, and nothing left behind. */
+Test(driver, no_memory) {
+    bool done = false;
+    for (int allowed = 0; !done && allowed < 50; allowed++) {
+        struct wl_driver *driver = NULL;
+        struct wl_kernel kernel = {0};
+        struct wl_error error = {0};
+        allocations_left = allowed;
+        wl_set_realloc(scarce);
+        enum wl_status status = wl_driver_open(&driver, "emu", NULL, &error);
+        if (!status) status = wl_jit_load(&kernel, driver, echo, strlen(echo), NULL, &record, &error);
+        wl_set_realloc(NULL);
+        done = !status;
+        if (status) cr_expect_eq(status, WL_ERR_NO_MEMORY, "%d allowed: %s", allowed, error.text);
+        wl_jit_unload(&kernel);
+        wl_driver_close(driver);
+    }
+    cr_expect(done);
 }
