@@ -39,7 +39,8 @@ demo: all
 ##   test       installs what the tests need, builds and runs all of them
 test: all tests
 	@.ci/deps ptxas $(BUILD)/cuda || true
-	$(BUILD)/tests/all --jobs 2
+	@.ci/deps nvdisasm $(BUILD)/cuda || true
+	$(BUILD)/tests/all --jobs 2 --timeout 300
 tests: $(BUILD)/tests/all
 
 ##   grid       the whole correctness grid on the emulated device, with a table; GRID="--sample 50" takes less
@@ -48,16 +49,17 @@ grid: all $(BUILD)/tests/grid
 
 ##   sanitize   the tests under ASan and UBSan
 sanitize: $(BUILD)/asan/warploom $(BUILD)/asan/libwarploom_cuda.so $(BUILD)/asan/tests/all
-	ASAN_OPTIONS=detect_leaks=0 $(BUILD)/asan/tests/all --jobs 2
+	ASAN_OPTIONS=detect_leaks=0 $(BUILD)/asan/tests/all --jobs 2 --timeout 600
 
 ##   fuzz       every fuzzer for FUZZ_SECONDS (20) each under ASan and UBSan; a crash leaves its input in build/fuzz
 FUZZ_SECONDS ?= 20
 fuzz: $(patsubst tests/fuzz_%.c,$(BUILD)/fuzz/%,$(FUZZERS))
 	@for f in $^; do $$f --seconds $(FUZZ_SECONDS) || exit 1; done
 
-##   deps       what the targets above need: compiler, Lua 5.4, Criterion, ptxas
+##   deps       what the targets above need: compiler, Lua 5.4, Criterion, ptxas, nvdisasm
 deps: $(BUILD)/deps.mk $(BUILD)/deps.test
 	@.ci/deps ptxas $(BUILD)/cuda
+	@.ci/deps nvdisasm $(BUILD)/cuda
 
 ##   format     clang-format over gen, runtime, tests and examples
 format:
