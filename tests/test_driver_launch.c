@@ -418,7 +418,8 @@ Test(driver_launch, cooperative_blocks_meet) {
     struct client cuda = client_load(kernels, &module);
     CUfunction f = function(&cuda, module, "meet");
     CUdeviceptr p;
-    int sms, blocks, count = 0;
+    int sms, blocks;
+    unsigned int count = 0;
     NEEDS(cuda.cuDeviceGetAttribute(&sms, CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT, 0));
     NEEDS(cuda.cuOccupancyMaxActiveBlocksPerMultiprocessor(&blocks, f, 1024, 0));
     NEEDS(cuda.cuMemAlloc_v2(&p, 4));
