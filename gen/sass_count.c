@@ -102,10 +102,11 @@ static void add_times(struct wl_sass_counts *counts, const struct wl_sass_insn *
     while (times-- > 0) wl_sass_count_insn(counts, insn);
 }
 
-static void count_role(const struct wl_sass_flow *flow, int role, int q_tiles, struct wl_sass_role *out) {
+/* turn: the loop that counts, -1: none. */
+static void count_role(const struct wl_sass_flow *flow, int role, int turn, int q_tiles,
+                       struct wl_sass_role *out) {
     const struct wl_sass_function *f = flow->function;
-    int turn = find_turn(flow, role), step = turn;
-    int parent = turn < 0 ? -1 : flow->loops[turn].parent;
+    int step = turn, parent = turn < 0 ? -1 : flow->loops[turn].parent;
     *out = (struct wl_sass_role){.name = flow->roles[role], .loop = -1, .turns = 1};
     if (parent >= 0 && !flow->loops[parent].tile && flow->loops[parent].first == flow->loops[turn].first)
         step = parent, out->turns = q_tiles;
@@ -116,9 +117,35 @@ static void count_role(const struct wl_sass_flow *flow, int role, int q_tiles, s
         if (flow->role[i] == role) wl_sass_count_insn(&out->whole, insn);
         if (flow->loop[i] < 0 || (flow->loop[i] != turn && flow->loop[i] != step)) continue;
         int times = flow->loop[i] == turn ? out->turns : 1;
+        if (times > 1 && !flow->apart[i]) out->in_turn++;
         if (flow->apart[i]) out->apart++;
         else if (!flow->skipped[i]) add_times(&out->always, insn, times);
         else add_times(in_mask(insn) ? &out->mask : &out->sometimes, insn, times);
+    }
+}
+
+/* Code from elsewhere tells no roles: its innermost loops stand for them, as many as there is room for. */
+static void count_loops(struct wl_sass_report *report) {
+    const struct wl_sass_flow *flow = &report->flow;
+    for (int l = 0; l < flow->loop_count && report->role_count < WL_SASS_MAX_ROLES; l++) {
+        bool innermost = !flow->loops[l].poll;
+        for (int k = 0; k < flow->loop_count; k++)
+            innermost &= flow->loops[k].poll || flow->loops[k].parent != l;
+        if (!innermost) continue;
+        struct wl_sass_role *role = &report->roles[report->role_count++];
+        count_role(flow, 0, l, 1, role);
+        role->name = "loop";
+    }
+}
+
+static void count_roles(struct wl_sass_report *report, int q_tiles) {
+    const struct wl_sass_flow *flow = &report->flow;
+    if (flow->role_count == 1) count_loops(report);
+    if (report->role_count) return;
+    for (int r = 0; r < flow->role_count; r++) {
+        struct wl_sass_role *role = &report->roles[report->role_count];
+        count_role(flow, r, find_turn(flow, r), q_tiles, role);
+        if (role->whole.all) report->role_count++;
     }
 }
 
@@ -234,11 +261,7 @@ enum wl_status wl_sass_measure(struct wl_arena *arena, const struct wl_sass *sas
                                       .registers = function->registers};
     enum wl_status status = wl_sass_flow(arena, function, &report->flow, error);
     if (status) return status;
-    for (int r = 0; r < report->flow.role_count; r++) {
-        struct wl_sass_role *role = &report->roles[report->role_count];
-        count_role(&report->flow, r, plan ? plan->schedule.q_tiles : 1, role);
-        if (role->whole.all) report->role_count++;
-    }
+    count_roles(report, plan ? plan->schedule.q_tiles : 1);
     if (!plan) return WL_OK;
     status = count_clocks(report, error);
     if (!status) add_peers(report);

@@ -38,6 +38,7 @@ struct wl_sass_role {
     const char *name;
     int loop;                        /* of the flow; -1: the role has no step loop */
     int turns;                       /* how often the turn inside runs a step; 1: there is none */
+    int in_turn;                     /* instructions of the turn, laid out once; 0 without turns */
     unsigned address;                /* of the loop's header */
     struct wl_sass_counts always;    /* a step without masks or rescaling, all turns together */
     struct wl_sass_counts mask;      /* what a masked step adds */

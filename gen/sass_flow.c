@@ -118,13 +118,25 @@ static int loop_body(const struct graph *g, int first, int last, bool *in, int *
     return size;
 }
 
-/* A few instructions around one that asks whether something has happened. */
+static bool begins_with_any(const char *op, const char *const *names) {
+    for (; *names; names++)
+        if (!strncmp(op, *names, strlen(*names))) return true;
+    return false;
+}
+
+/* A few instructions around one that asks whether something has happened, and none that does any work. */
 static bool is_poll(const struct graph *g, const bool *in, int size) {
-    static const char *const asks[] = {"SYNCS.PHASECHK", "USETMAXREG", "NANOSLEEP"};
+    static const char *const asks[] = {"SYNCS.PHASECHK", "USETMAXREG", "NANOSLEEP", NULL};
+    static const char *const idle[] = {"SYNCS",  "USETMAXREG", "NANOSLEEP", "BRA", "NOP",
+                                       "YIELD",  "IMAD",       "SHF",       "MOV", "UMOV",
+                                       "DEPBAR", "UTCATOMSWS", NULL};
     bool found = false;
-    for (int i = 0; size <= 12 && i < g->count; i++)
-        for (size_t a = 0; in[i] && a < sizeof asks / sizeof *asks; a++)
-            found |= !strncmp(g->insns[i].op, asks[a], strlen(asks[a]));
+    if (size > 12) return false;
+    for (int i = 0; i < g->count; i++) {
+        if (!in[i]) continue;
+        if (!begins_with_any(g->insns[i].op, idle)) return false;
+        found |= begins_with_any(g->insns[i].op, asks);
+    }
     return found;
 }
 

@@ -41,15 +41,28 @@ static void put_role(const struct wl_sass_report *r, const struct wl_sass_role *
     const struct wl_plan_role *planned = r->plan ? wl_plan_role(r->plan, role->name) : NULL;
     char name[48], warps[16] = "";
     if (role->loop < 0) return;
-    snprintf(name, sizeof name, role->turns > 1 ? "%s x%d" : "%s", role->name, role->turns);
+    if (!r->plan && !strcmp(role->name, "loop")) snprintf(name, sizeof name, "loop at %04x", role->address);
+    else snprintf(name, sizeof name, role->turns > 1 ? "%s x%d" : "%s", role->name, role->turns);
     if (planned) snprintf(warps, sizeof warps, "%d", planned->warps);
     put_counts(r, name, warps, "", &role->always, out);
     if (role->mask.all) put_counts(r, "  masked", "", "+", &role->mask, out);
     if (role->sometimes.all) put_counts(r, "  at times", "", "+", &role->sometimes, out);
 }
 
+/* What each role has beside its step: once a tile or once in all. */
+static void put_outside(const struct wl_sass_report *r, struct wl_text *out) {
+    wl_text_printf(out, "  beside the step:");
+    for (int i = 0; i < r->role_count; i++) {
+        const struct wl_sass_role *role = &r->roles[i];
+        int turn = role->turns > 1 ? role->in_turn * (role->turns - 1) : 0;
+        int step = wl_sass_step(role, true, true) - turn;
+        wl_text_printf(out, " %s %d%s", role->name, role->whole.all - step,
+                       i + 1 < r->role_count ? "," : "\n");
+    }
+}
+
 static void put_table(const struct wl_sass_report *r, struct wl_text *out) {
-    wl_text_printf(out, "\ninstructions of a warp in a step");
+    wl_text_printf(out, "\ninstructions of a warp in a step%s", r->plan ? "" : " of each loop");
     if (r->plan)
         wl_text_printf(out, ": %d query rows against %d keys", (int)r->plan->launch.rows_per_tile,
                        r->plan->schedule.tile_n);
@@ -58,16 +71,7 @@ static void put_table(const struct wl_sass_report *r, struct wl_text *out) {
         if (used(r, p)) wl_text_printf(out, " %7s", wl_sass_pipe_names[p]);
     wl_text_printf(out, "\n");
     for (int i = 0; i < r->role_count; i++) put_role(r, &r->roles[i], out);
-    wl_text_printf(out, "  outside:");
-    for (int i = 0; i < r->role_count; i++) {
-        const struct wl_sass_role *role = &r->roles[i];
-        int inside = role->always.all + role->mask.all + role->sometimes.all;
-        if (role->turns > 1) wl_text_printf(out, " %s %d in all,", role->name, role->whole.all);
-        else
-            wl_text_printf(out, " %s %d%s", role->name, role->whole.all - inside,
-                           i + 1 < r->role_count ? "," : "");
-    }
-    wl_text_printf(out, "\n");
+    if (r->plan) put_outside(r, out);
 }
 
 static void put_peers(const struct wl_sass_report *r, struct wl_text *out) {
