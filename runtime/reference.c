@@ -23,6 +23,7 @@ struct job {
     float *plain;                          /* plain: o, dense */
     int64_t rows, keys_padded, dim_padded; /* of a block; padded to whole tiles */
     int64_t row_blocks, tasks;
+    bool wide; /* 32-byte vectors */
     _Atomic int64_t next;
 };
 
@@ -156,7 +157,10 @@ static enum wl_status run(struct job *job, int threads, struct wl_error *error) 
     enum wl_status status = wl_attention_check_sizes(problem, error);
     if (status) return status;
     job->keys_padded = round_up(problem->seqlen_k, KEYS);
-    job->dim_padded = round_up(problem->head_dim, 16);
+    job->dim_padded = round_up(problem->head_dim, 32);
+#ifdef __x86_64__
+    job->wide = __builtin_cpu_supports("avx2");
+#endif
     job->rows = SCORES_GOAL / job->keys_padded / 2 * 2; /* even: multiply() takes rows in pairs */
     job->rows = job->rows < 2 ? 2 : job->rows > MAX_ROWS ? MAX_ROWS : job->rows;
     job->row_blocks = (problem->seqlen_q + job->rows - 1) / job->rows;

@@ -7,36 +7,27 @@
  *     scores (rows x keys) = q (rows x dim) * kt (dim x KEYS, a block of keys at a time)
  *     acc    (rows x dim)  = p (rows x keys) * v (KEYS x dim, likewise)
  *
- * Products are made in tiles of 2 rows and 2 vectors, which stay in registers; every sum runs over its terms
- * in order, so the result depends neither on the tiling nor on the threads. */
+ * The results depend neither on the tiling nor on the threads: see reference_multiply.h. */
 
-typedef REAL NAME(vector) __attribute__((vector_size(32), aligned(sizeof(REAL)), may_alias));
-#define LANES ((int64_t)(32 / sizeof(REAL)))
+#define BYTES 16
+#define TARGET
+#define MULTIPLY NAME(multiply_narrow)
+#define VECTOR   NAME(vector_narrow)
+#include "runtime/reference_multiply.h"
+#ifdef __x86_64__
+#define BYTES    32
+#define TARGET   __attribute__((target("avx2")))
+#define MULTIPLY NAME(multiply_wide)
+#define VECTOR   NAME(vector_wide)
+#include "runtime/reference_multiply.h"
+#define MULTIPLY_OF(job) ((job)->wide ? NAME(multiply_wide) : NAME(multiply_narrow))
+#else
+#define MULTIPLY_OF(job) NAME(multiply_narrow)
+#endif
 
 struct NAME(buffers) {
     REAL *q, *kt, *v, *scores, *acc, *sum;
 };
-
-/* c (rows x columns) += a (rows x terms) * b (terms x columns); rows even, columns a multiple of 2 vectors.
- */
-static void NAME(multiply)(REAL *c, int64_t c_step, const REAL *a, int64_t a_step, const REAL *b,
-                           int64_t b_step, int64_t rows, int64_t columns, int64_t terms) {
-    for (int64_t n = 0; n < columns; n += 2 * LANES)
-        for (int64_t m = 0; m < rows; m += 2) {
-            NAME(vector) *upper = (NAME(vector) *)(c + m * c_step + n),
-                         *lower = (NAME(vector) *)(c + (m + 1) * c_step + n);
-            NAME(vector) u0 = upper[0], u1 = upper[1], l0 = lower[0], l1 = lower[1];
-            const REAL *a0 = a + m * a_step, *a1 = a0 + a_step;
-            for (int64_t k = 0; k < terms; k++) {
-                const NAME(vector) *row = (const NAME(vector) *)(b + k * b_step + n);
-                u0 += a0[k] * row[0];
-                u1 += a0[k] * row[1];
-                l0 += a1[k] * row[0];
-                l1 += a1[k] * row[1];
-            }
-            upper[0] = u0, upper[1] = u1, lower[0] = l0, lower[1] = l1;
-        }
-}
 
 /* One row of a tensor, widened. */
 static void NAME(widen)(REAL *to, int64_t step, const struct job *job, const struct wl_view *view,
@@ -91,7 +82,7 @@ static void NAME(block)(const struct job *job, struct NAME(buffers) * b, const s
         NAME(widen)(b->q + r * dim, 1, job, &problem->q, task->batch, task->first + r, task->head);
     for (int64_t first = 0; first < keys; first += KEYS) {
         NAME(load_keys)(job, b->kt, task, first, true);
-        NAME(multiply)
+        MULTIPLY_OF(job)
         (b->scores + first, job->keys_padded, b->q, dim, b->kt, KEYS, job->rows, KEYS, problem->head_dim);
     }
     for (int64_t r = 0; r < task->rows; r++) {
@@ -102,7 +93,7 @@ static void NAME(block)(const struct job *job, struct NAME(buffers) * b, const s
     }
     for (int64_t first = 0; first < keys; first += KEYS) {
         NAME(load_keys)(job, b->v, task, first, false);
-        NAME(multiply)(b->acc, dim, b->scores + first, job->keys_padded, b->v, dim, job->rows, dim, KEYS);
+        MULTIPLY_OF(job)(b->acc, dim, b->scores + first, job->keys_padded, b->v, dim, job->rows, dim, KEYS);
     }
 }
 
@@ -123,4 +114,4 @@ static void NAME(run)(struct job *job, REAL *memory) {
     }
 }
 
-#undef LANES
+#undef MULTIPLY_OF
