@@ -29,6 +29,14 @@ EMU_INLINE float emu_flushed(float f) {
     uint32_t u = emu_bits_of_f32(f);
     return emu_f32_of_bits(u & 0x7f800000 ? u : u & 0x80000000);
 }
+/* A result with .ftz; `exact` is the value before it was rounded (in double at least). What is below 2^-126 when rounded
+ * with an unbounded exponent is flushed, even where rounding it to a subnormal's place carried it up to 2^-126. */
+EMU_INLINE float emu_flushed_result(float f, double exact, enum emu_round round) {
+    bool away = (round == EMU_RP && exact > 0) || (round == EMU_RM && exact < 0);
+    double size = fabs(exact);
+    bool tiny = round == EMU_RN ? size < 0x1p-126 * (1 - 0x1p-25) : away ? size <= 0x1p-126 * (1 - 0x1p-24) : size < 0x1p-126;
+    return emu_flushed(tiny ? f * 0.0f : f);
+}
 EMU_INLINE float emu_one_nan(float f) { return f != f ? emu_f32_of_bits(EMU_NAN32) : f; }
 EMU_INLINE double emu_one_nan64(double d) { return d != d ? emu_f64_of_bits(EMU_NAN64) : d; }
 /* [0, 1]; NaN and -0 become +0 */

@@ -117,31 +117,28 @@ static inline uint32_t reversed(uint32_t v) {
 EMU_SEM1(sem_brev_b32, u32, u32, reversed(a))
 EMU_SEM1(sem_brev_b64, u64, u64, (uint64_t)reversed((uint32_t)a) << 32 | reversed((uint32_t)(a >> 32)))
 
-/* ---- bit fields: position and length are the low eight bits of their operands ---- */
+/* ---- bit fields: position and length are 0 to 255. Beyond, the machine takes the low eight bits in 32-bit forms and all
+ * of them in 64-bit forms [captured on an H200] ---- */
 
 static inline uint64_t low_bits(uint32_t length) { return length > 63 ? UINT64_MAX : (1ull << length) - 1; }
 
 static inline uint64_t extract(uint64_t a, uint32_t position, uint32_t length, uint32_t msb, bool is_signed) {
-    position &= 255;
-    length &= 255;
+    uint32_t room = position > msb ? 0 : msb - position + 1, valid = room < length ? room : length;
     uint64_t field = position > msb ? 0 : a >> position & low_bits(length);
-    uint32_t last = position + length - 1;
-    bool negative = is_signed && length && a >> (last > msb ? msb : last) & 1;
-    uint32_t valid = position > msb ? 0 : msb - position + 1 < length ? msb - position + 1 : length;
+    bool negative = is_signed && length && a >> (length > room ? msb : position + length - 1) & 1;
     return negative ? field | ~low_bits(valid) : field;
 }
-EMU_SEM3(sem_bfe_u32, u32, u32, u32, u32, extract(a, b, c, 31, false))
+EMU_SEM3(sem_bfe_u32, u32, u32, u32, u32, extract(a, b & 255, c & 255, 31, false))
 EMU_SEM3(sem_bfe_u64, u64, u64, u32, u32, extract(a, b, c, 63, false))
-EMU_SEM3(sem_bfe_s32, u32, u32, u32, u32, extract(a, b, c, 31, true))
+EMU_SEM3(sem_bfe_s32, u32, u32, u32, u32, extract(a, b & 255, c & 255, 31, true))
 EMU_SEM3(sem_bfe_s64, u64, u64, u32, u32, extract(a, b, c, 63, true))
 
 static inline uint64_t insert(uint64_t a, uint64_t b, uint32_t position, uint32_t length, uint32_t msb) {
-    position &= 255;
     if (position > msb) return b;
-    uint64_t field = low_bits(length & 255) << position;
+    uint64_t field = low_bits(length) << position;
     return (b & ~field) | (a << position & field);
 }
-EMU_SEM4(sem_bfi_b32, u32, u32, u32, u32, u32, insert(a, b, c, e, 31))
+EMU_SEM4(sem_bfi_b32, u32, u32, u32, u32, u32, insert(a, b, c & 255, e & 255, 31))
 EMU_SEM4(sem_bfi_b64, u64, u64, u64, u32, u32, insert(a, b, c, e, 63))
 
 static inline uint32_t extended(uint32_t a, uint32_t b, bool clamp, bool is_signed) {

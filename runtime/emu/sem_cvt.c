@@ -52,19 +52,23 @@ static double load_float(const struct emu_warp *w, const struct emu_opnd *o, uin
     if (c->from.bytes == 2) return emu_format_value(c->from.format, (uint32_t)v & 0xffff);
     if (c->from.bytes == 8) return emu_f64_of_bits(v);
     float f = emu_f32_of_bits((uint32_t)v);
-    return c->ftz ? emu_flushed(f) : f;
+    return c->ftz && c->to.bytes != 2 ? emu_flushed(f) : f; /* to halves .ftz does nothing [captured] */
 }
 
 /* The exact value v + error (error 0 but for 64-bit integers) in the destination's type. */
 static void store_float(const struct emu_warp *w, const struct emu_opnd *o, uint32_t lane, const struct conversion *c, double v,
                         double error) {
     enum emu_round round = c->round >= RN && c->round <= RP ? (enum emu_round)(c->round - RN) : EMU_RN;
-    if (c->sat) v = v > 0 ? (v < 1 ? v : 1) : 0;
+    if (c->sat) {
+        v = v > 0 ? (v < 1 ? v : 1) : 0;
+        error = 0;
+    }
     if (c->to.bytes == 8) {
         bool up = round == EMU_RP || (round == EMU_RZ && v < 0), down = round == EMU_RM || (round == EMU_RZ && v > 0);
         if (error > 0 && up) v = nextafter(v, INFINITY);
         if (error < 0 && down) v = nextafter(v, -INFINITY);
-        emu_set_lane64(w, o, lane, emu_bits_of_f64(emu_one_nan64(v)));
+        uint64_t nan = c->from.bytes == 4 ? 0x7fffffffe0000000 : EMU_NAN64; /* that of float32, widened */
+        emu_set_lane64(w, o, lane, v == v ? emu_bits_of_f64(v) : nan);
         return;
     }
     if (error != 0) v = emu_round_to_odd(v, error);
@@ -74,7 +78,7 @@ static void store_float(const struct emu_warp *w, const struct emu_opnd *o, uint
         return;
     }
     float f = round == EMU_RN ? (float)v : emu_rounded(v, 0, round);
-    f = emu_one_nan(c->ftz ? emu_flushed(f) : f);
+    f = emu_one_nan(c->ftz ? emu_flushed_result(f, v, round) : f);
     emu_set_lane32(w, o, lane, emu_bits_of_f32(f));
 }
 
@@ -86,6 +90,30 @@ static double to_integral(double v, enum rounding round) {
     case RPI: return ceil(v);
     default: return v;
     }
+}
+
+/* What becomes of a NaN, captured on an H200 (tests/captures): to and from float64 it keeps sign and payload, as it does
+ * from bf16 to float32 and where nothing but a move is asked for; otherwise it is the one NaN of its type. */
+static bool keeps_nan(const struct conversion *c) {
+    if (c->sat) return false;
+    if (c->to.bytes == 8) return !c->ftz;
+    if (c->from.bytes == 8) return true;
+    if (c->from.bytes == 2) return c->from.format == EMU_BF16 && c->to.bytes == 4;
+    return c->to.bytes == 4 && c->round == NONE && !c->ftz;
+}
+
+static uint64_t kept_nan(const struct conversion *c, uint64_t bits) {
+    static const uint8_t exponent_bits[2] = {5, 8}; /* f16, bf16 */
+    const struct type *types[2] = {&c->from, &c->to};
+    uint32_t exponent[2], mantissa[2];
+    for (int k = 0; k < 2; k++) {
+        exponent[k] = types[k]->bytes == 8 ? 11 : types[k]->bytes == 4 ? 8 : exponent_bits[types[k]->format];
+        mantissa[k] = 8 * types[k]->bytes - 1 - exponent[k];
+    }
+    uint64_t payload = bits << (63 - mantissa[0]) << 1, quiet = c->from.bytes > 2 || c->to.bytes == 8 ? 1ull << 63 : 0;
+    uint64_t sign = bits >> (exponent[0] + mantissa[0]) & 1;
+    if (c->from.bytes == c->to.bytes && c->round == NONE) quiet = 0; /* a move */
+    return (sign << exponent[1] | ((1ull << exponent[1]) - 1)) << mantissa[1] | (payload | quiet) >> (64 - mantissa[1]);
 }
 
 /* ---- the general forms ---- */
@@ -137,7 +165,9 @@ EMU_SEM_HEAD(sem_cvt_float) {
     const struct conversion *c = insn->extra;
     EMU_FOR_LANES(mask, i) {
         double v = to_integral(load_float(w, &insn->op[1], i, c), c->round);
-        store_float(w, &insn->op[0], i, c, v, 0);
+        if (v == v || !keeps_nan(c)) store_float(w, &insn->op[0], i, c, v, 0);
+        else if (c->to.bytes == 8) emu_set_lane64(w, &insn->op[0], i, kept_nan(c, emu_lane(w, &insn->op[1], i)));
+        else emu_set_lane32(w, &insn->op[0], i, (uint32_t)kept_nan(c, emu_lane(w, &insn->op[1], i)));
     }
     return EMU_NEXT;
 }
@@ -152,7 +182,7 @@ static EMU_SEM1(low_16, u16, u32, a)
 static EMU_SEM1(f32_of_s32, f32, s32, (float)a)
 static EMU_SEM1(f32_of_u32, f32, u32, (float)a)
 static EMU_SEM1(f32_of_f16, u32, u16, emu_bits_of_f32(emu_one_nan(emu_f16_to_f32(a))))
-static EMU_SEM1(f32_of_bf16, u32, u16, emu_bits_of_f32(emu_one_nan(emu_bf16_to_f32(a))))
+static EMU_SEM1(f32_of_bf16, u32, u16, (uint32_t)a << 16)
 static EMU_SEM1(f16_of_f32, u16, f32, emu_f32_to_f16(a))
 static EMU_SEM1(bf16_of_f32, u16, f32, emu_f32_to_bf16(a))
 static EMU_SEM1(s32_of_f32, s32, f32, a != a ? 0 : a >= 0x1p31f ? INT32_MAX : a < -0x1p31f ? INT32_MIN : (int32_t)a)
@@ -207,7 +237,7 @@ void emu_decode_cvt_float(struct emu_decoder *d, struct emu_insn *insn) {
     struct conversion c = {.to = float_types[m[3] - 1], .from = float_types[m[4] - 1], .round = (enum rounding)m[0], .ftz = m[1], .sat = m[2]};
     bool loses = precision(c.to) < precision(c.from);
     bool same = c.to.bytes == c.from.bytes && (c.to.bytes > 2 || c.to.format == c.from.format);
-    if (loses && (c.round < RN || c.round > RP))
+    if (loses && c.to.bytes < c.from.bytes && (c.round < RN || c.round > RP))
         emu_decode_fail(d, insn, "'%s' loses precision: it needs .rn, .rz, .rm or .rp", insn->source->mnemonic);
     if (c.round >= RNI && !same)
         emu_decode_fail(d, insn, "'%s': rounding to integers needs two types of one size", insn->source->mnemonic);

@@ -3,13 +3,21 @@
 
 #include "runtime/emu/float.h"
 
-EMU_SEM2(sem_add_f64, f64, f64, f64, emu_one_nan64(a + b))
-EMU_SEM2(sem_sub_f64, f64, f64, f64, emu_one_nan64(a - b))
-EMU_SEM2(sem_mul_f64, f64, f64, f64, emu_one_nan64(a * b))
-EMU_SEM2(sem_div_f64, f64, f64, f64, emu_one_nan64(a / b))
-EMU_SEM3(sem_fma_f64, f64, f64, f64, f64, emu_one_nan64(__builtin_fma(a, b, c)))
-EMU_SEM1(sem_rcp_f64, f64, f64, emu_one_nan64(1.0 / a))
-EMU_SEM1(sem_sqrt_f64, f64, f64, emu_one_nan64(__builtin_sqrt(a)))
+/* Unlike float32, a NaN keeps its bits but for the quiet one; a new one is 0xfff8 and zeros. Of two the second wins, but
+ * the first in a division; of three b, then c, then a. Captured on an H200 (tests/captures). */
+#define NEW_NAN 0xfff8000000000000ull
+EMU_INLINE double kept(double nan) { return emu_f64_of_bits(emu_bits_of_f64(nan) | 1ull << 51); }
+EMU_INLINE double of1(double r, double a) { return a != a ? kept(a) : r != r ? emu_f64_of_bits(NEW_NAN) : r; }
+EMU_INLINE double of2(double r, double a, double b) { return b != b ? kept(b) : of1(r, a); }
+EMU_INLINE double of3(double r, double a, double b, double c) { return b != b ? kept(b) : of2(r, a, c); }
+
+EMU_SEM2(sem_add_f64, f64, f64, f64, of2(a + b, a, b))
+EMU_SEM2(sem_sub_f64, f64, f64, f64, of2(a - b, a, b))
+EMU_SEM2(sem_mul_f64, f64, f64, f64, of2(a * b, a, b))
+EMU_SEM2(sem_div_f64, f64, f64, f64, of2(a / b, b, a))
+EMU_SEM3(sem_fma_f64, f64, f64, f64, f64, of3(__builtin_fma(a, b, c), a, b, c))
+EMU_SEM1(sem_rcp_f64, f64, f64, of1(1.0 / a, a))
+EMU_SEM1(sem_sqrt_f64, f64, f64, of1(__builtin_sqrt(a), a))
 
 enum operation { ADD, SUB, MUL, DIV, FMA, SQRT };
 
@@ -17,14 +25,13 @@ enum operation { ADD, SUB, MUL, DIV, FMA, SQRT };
 static double operate(enum operation op, volatile double a, volatile double b, volatile double c) {
     volatile double r;
     switch (op) {
-    case ADD: r = a + b; break;
-    case SUB: r = a - b; break;
-    case MUL: r = a * b; break;
-    case DIV: r = a / b; break;
-    case FMA: r = fma(a, b, c); break;
-    default: r = sqrt(a); break;
+    case ADD: r = a + b; return of2(r, a, b);
+    case SUB: r = a - b; return of2(r, a, b);
+    case MUL: r = a * b; return of2(r, a, b);
+    case DIV: r = a / b; return of2(r, b, a);
+    case FMA: r = fma(a, b, c); return of3(r, a, b, c);
+    default: r = sqrt(a); return of1(r, a);
     }
-    return emu_one_nan64(r);
 }
 
 static enum emu_step directed(struct emu_warp *w, const struct emu_insn *insn, uint32_t mask, enum operation op, int first) {
@@ -55,12 +62,12 @@ EMU_INLINE bool is_nan(uint64_t u) { return (u & INT64_MAX) > 0x7ff0000000000000
 EMU_INLINE uint64_t extreme(uint64_t a, uint64_t b, bool max) {
     uint64_t r = (max ? order_of(a) >= order_of(b) : order_of(a) <= order_of(b)) ? a : b;
     r = is_nan(a) ? b : is_nan(b) ? a : r;
-    return is_nan(r) ? EMU_NAN64 : r;
+    return is_nan(r) ? r | 1ull << 51 : r;
 }
 EMU_SEM2(sem_min_f64, u64, u64, u64, extreme(a, b, false))
 EMU_SEM2(sem_max_f64, u64, u64, u64, extreme(a, b, true))
-EMU_SEM1(sem_abs_f64, u64, u64, is_nan(a) ? EMU_NAN64 : a & INT64_MAX)
-EMU_SEM1(sem_neg_f64, u64, u64, is_nan(a) ? EMU_NAN64 : a ^ 1ull << 63)
+EMU_SEM1(sem_abs_f64, u64, u64, is_nan(a) ? a | 1ull << 51 : a & INT64_MAX)
+EMU_SEM1(sem_neg_f64, u64, u64, is_nan(a) ? a | 1ull << 51 : a ^ 1ull << 63)
 
 /* ---- approximations that keep the upper word only: §9.7.3.14, §9.7.3.17 ---- */
 

@@ -5,10 +5,10 @@
 
 #define BOTH 64 /* floats of a packed register */
 
-/* Loops over n floats; `expr` is the result before NaN, flushing and saturation. */
+/* Loops over n floats; `expr` is the result before NaN, flushing and saturation, `exact` its value before rounding. */
 #define FLOAT_SOURCE(P, k) const emu_lf32 *const P = emu_lanes(w, &insn->op[k]);
 #define FLOAT_IN(v, P) const float v = ftz ? emu_flushed(P[i]) : P[i];
-#define FLOAT_LOOPS(n, in, expr)                                                                                      \
+#define FLOAT_LOOPS(n, in, expr, exact, round)                                                                              \
     emu_lf32 *const d = emu_lanes(w, &insn->op[0]);                                                                   \
     emu_lf32 t[n], *const to = mask == EMU_FULL ? d : t;                                                              \
     if (!insn->mod[1] && !insn->mod[2]) {                                                                             \
@@ -20,7 +20,7 @@
         const bool ftz = insn->mod[1], sat = insn->mod[2];                                                            \
         EMU_LOOP(i, n) {                                                                                              \
             in float r = emu_one_nan(expr);                                                                           \
-            r = ftz ? emu_flushed(r) : r;                                                                             \
+            r = ftz ? emu_flushed_result(r, exact, round) : r;                                                        \
             to[i] = sat ? emu_saturated(r) : r;                                                                       \
         }                                                                                                             \
     }                                                                                                                 \
@@ -28,36 +28,36 @@
         if ((n) == BOTH) emu_blend8(d, t, mask);                                                                      \
         else emu_blend4(d, t, mask);                                                                                  \
     }
-#define FLOAT1(name, n, expr)                                                                                         \
+#define FLOAT1(name, n, expr, exact, round)                                                                           \
     EMU_SEM_HEAD(name) {                                                                                              \
-        FLOAT_SOURCE(pa, 1) FLOAT_LOOPS(n, FLOAT_IN(a, pa), expr)                                                     \
+        FLOAT_SOURCE(pa, 1) FLOAT_LOOPS(n, FLOAT_IN(a, pa), expr, exact, round)                                       \
         return EMU_NEXT;                                                                                              \
     }
-#define FLOAT2(name, n, expr)                                                                                         \
+#define FLOAT2(name, n, expr, exact, round)                                                                           \
     EMU_SEM_HEAD(name) {                                                                                              \
-        FLOAT_SOURCE(pa, 1) FLOAT_SOURCE(pb, 2) FLOAT_LOOPS(n, FLOAT_IN(a, pa) FLOAT_IN(b, pb), expr)                 \
+        FLOAT_SOURCE(pa, 1) FLOAT_SOURCE(pb, 2) FLOAT_LOOPS(n, FLOAT_IN(a, pa) FLOAT_IN(b, pb), expr, exact, round)   \
         return EMU_NEXT;                                                                                              \
     }
-#define FLOAT3(name, n, expr)                                                                                         \
+#define FLOAT3(name, n, expr, exact, round)                                                                           \
     EMU_SEM_HEAD(name) {                                                                                              \
         FLOAT_SOURCE(pa, 1) FLOAT_SOURCE(pb, 2) FLOAT_SOURCE(pc, 3)                                                   \
-        FLOAT_LOOPS(n, FLOAT_IN(a, pa) FLOAT_IN(b, pb) FLOAT_IN(c, pc), expr)                                         \
+        FLOAT_LOOPS(n, FLOAT_IN(a, pa) FLOAT_IN(b, pb) FLOAT_IN(c, pc), expr, exact, round)                           \
         return EMU_NEXT;                                                                                              \
     }
 
-FLOAT2(sem_add_f32, EMU_LANES, a + b)
-FLOAT2(sem_sub_f32, EMU_LANES, a - b)
-FLOAT2(sem_mul_f32, EMU_LANES, a * b)
-FLOAT3(sem_fma_f32, EMU_LANES, __builtin_fmaf(a, b, c))
-FLOAT2(sem_add_f32x2, BOTH, a + b)
-FLOAT2(sem_sub_f32x2, BOTH, a - b)
-FLOAT2(sem_mul_f32x2, BOTH, a * b)
-FLOAT3(sem_fma_f32x2, BOTH, __builtin_fmaf(a, b, c))
+FLOAT2(sem_add_f32, EMU_LANES, a + b, (double)a + b, EMU_RN)
+FLOAT2(sem_sub_f32, EMU_LANES, a - b, (double)a - b, EMU_RN)
+FLOAT2(sem_mul_f32, EMU_LANES, a * b, (double)a * b, EMU_RN)
+FLOAT3(sem_fma_f32, EMU_LANES, __builtin_fmaf(a, b, c), (double)a * b + c, EMU_RN)
+FLOAT2(sem_add_f32x2, BOTH, a + b, (double)a + b, EMU_RN)
+FLOAT2(sem_sub_f32x2, BOTH, a - b, (double)a - b, EMU_RN)
+FLOAT2(sem_mul_f32x2, BOTH, a * b, (double)a * b, EMU_RN)
+FLOAT3(sem_fma_f32x2, BOTH, __builtin_fmaf(a, b, c), (double)a * b + c, EMU_RN)
 
 /* ---- directed rounding: exact in double, then one rounding whose direction is known (float.h) ---- */
 
-#define DIRECTED(make, name, n, call)                                                                                 \
-    make(name##_rz, n, call, EMU_RZ) make(name##_rm, n, call, EMU_RM) make(name##_rp, n, call, EMU_RP)                \
+#define DIRECTED(make, name, n, call, exact)                                                                          \
+    make(name##_rz, n, call, exact, EMU_RZ) make(name##_rm, n, call, exact, EMU_RM) make(name##_rp, n, call, exact, EMU_RP) \
     EMU_SEM_HEAD(name) {                                                                                              \
         switch (insn->mod[0]) {                                                                                       \
         case EMU_RZ: return name##_rz(w, insn, mask);                                                                 \
@@ -65,8 +65,8 @@ FLOAT3(sem_fma_f32x2, BOTH, __builtin_fmaf(a, b, c))
         default: return name##_rp(w, insn, mask);                                                                     \
         }                                                                                                             \
     }
-#define DIRECTED2(name, n, call, round) static FLOAT2(name, n, call(a, b, round))
-#define DIRECTED3(name, n, call, round) static FLOAT3(name, n, call(a, b, c, round))
+#define DIRECTED2(name, n, call, exact, round) static FLOAT2(name, n, call(a, b, round), exact, round)
+#define DIRECTED3(name, n, call, exact, round) static FLOAT3(name, n, call(a, b, c, round), exact, round)
 
 EMU_INLINE float add_directed(float a, float b, enum emu_round round) { return emu_add_directed(a, b, round); }
 EMU_INLINE float sub_directed(float a, float b, enum emu_round round) { return emu_add_directed(a, -(double)b, round); }
@@ -75,14 +75,14 @@ EMU_INLINE float fma_directed(float a, float b, float c, enum emu_round round) {
     return emu_add_directed((double)a * b, c, round);
 }
 
-DIRECTED(DIRECTED2, sem_add_f32_directed, EMU_LANES, add_directed)
-DIRECTED(DIRECTED2, sem_sub_f32_directed, EMU_LANES, sub_directed)
-DIRECTED(DIRECTED2, sem_mul_f32_directed, EMU_LANES, mul_directed)
-DIRECTED(DIRECTED3, sem_fma_f32_directed, EMU_LANES, fma_directed)
-DIRECTED(DIRECTED2, sem_add_f32x2_directed, BOTH, add_directed)
-DIRECTED(DIRECTED2, sem_sub_f32x2_directed, BOTH, sub_directed)
-DIRECTED(DIRECTED2, sem_mul_f32x2_directed, BOTH, mul_directed)
-DIRECTED(DIRECTED3, sem_fma_f32x2_directed, BOTH, fma_directed)
+DIRECTED(DIRECTED2, sem_add_f32_directed, EMU_LANES, add_directed, (double)a + b)
+DIRECTED(DIRECTED2, sem_sub_f32_directed, EMU_LANES, sub_directed, (double)a - b)
+DIRECTED(DIRECTED2, sem_mul_f32_directed, EMU_LANES, mul_directed, (double)a * b)
+DIRECTED(DIRECTED3, sem_fma_f32_directed, EMU_LANES, fma_directed, (double)a * b + c)
+DIRECTED(DIRECTED2, sem_add_f32x2_directed, BOTH, add_directed, (double)a + b)
+DIRECTED(DIRECTED2, sem_sub_f32x2_directed, BOTH, sub_directed, (double)a - b)
+DIRECTED(DIRECTED2, sem_mul_f32x2_directed, BOTH, mul_directed, (double)a * b)
+DIRECTED(DIRECTED3, sem_fma_f32x2_directed, BOTH, fma_directed, (double)a * b + c)
 
 /* ---- min, max: {.ftz}{.NaN}{.xorsign.abs} or, of three, {.abs} ---- */
 
@@ -148,7 +148,7 @@ EMU_INLINE bool is_class(uint64_t magnitude, uint64_t infinity, uint64_t least_n
     case 2: return magnitude == infinity;
     case 3: return magnitude <= infinity;
     case 4: return magnitude > infinity;
-    case 5: return magnitude >= least_normal && magnitude < infinity;
+    case 5: return (magnitude >= least_normal || magnitude == 0) && magnitude < infinity; /* zeros count as normal [ISA] */
     default: return magnitude > 0 && magnitude < least_normal;
     }
 }
@@ -196,11 +196,11 @@ EMU_INLINE float sqrt_directed(float a, enum emu_round round) {
     return a > 0 && isfinite(a) ? corrected(r, (double)a - (double)r * r, round) : r;
 }
 
-FLOAT2(sem_div_f32, EMU_LANES, a / b)
-FLOAT1(sem_rcp_f32, EMU_LANES, 1.0f / a)
-FLOAT1(sem_sqrt_f32, EMU_LANES, __builtin_sqrtf(a))
-DIRECTED(DIRECTED2, sem_div_f32_directed, EMU_LANES, div_directed)
-#define DIRECTED_RCP(name, n, call, round) static FLOAT1(name, n, call(1.0f, a, round))
-#define DIRECTED_SQRT(name, n, call, round) static FLOAT1(name, n, call(a, round))
-DIRECTED(DIRECTED_RCP, sem_rcp_f32_directed, EMU_LANES, div_directed)
-DIRECTED(DIRECTED_SQRT, sem_sqrt_f32_directed, EMU_LANES, sqrt_directed)
+FLOAT2(sem_div_f32, EMU_LANES, a / b, (double)a / b, EMU_RN)
+FLOAT1(sem_rcp_f32, EMU_LANES, 1.0f / a, 1.0 / a, EMU_RN)
+FLOAT1(sem_sqrt_f32, EMU_LANES, __builtin_sqrtf(a), a, EMU_RN)
+DIRECTED(DIRECTED2, sem_div_f32_directed, EMU_LANES, div_directed, (double)a / b)
+#define DIRECTED_RCP(name, n, call, exact, round) static FLOAT1(name, n, call(1.0f, a, round), exact, round)
+#define DIRECTED_SQRT(name, n, call, exact, round) static FLOAT1(name, n, call(a, round), exact, round)
+DIRECTED(DIRECTED_RCP, sem_rcp_f32_directed, EMU_LANES, div_directed, 1.0 / a)
+DIRECTED(DIRECTED_SQRT, sem_sqrt_f32_directed, EMU_LANES, sqrt_directed, a)

@@ -6,7 +6,7 @@
 #include "runtime/emu/float.h"
 #include "runtime/emu/format.h"
 
-#define OOB_NAN 0xffffu /* what a tensor copy can fill with, §5.2.3 */
+#define OOB_NAN 0x7ff7u /* what a tensor copy fills with, §5.5.3.3; facts 6.2 */
 
 enum operation { ADD, SUB, MUL, FMA, NEG, ABS, MIN, MAX, EX2, TANH };
 
@@ -25,7 +25,7 @@ static double input(const struct half *h, uint32_t code) {
 static uint32_t output(const struct half *h, double v) {
     const struct emu_format *f = &emu_formats[h->format];
     if (h->sat) v = v > 0 ? (v < 1 ? v : 1) : 0;
-    uint32_t code = emu_format_round(h->format, v, (struct emu_format_how){.round = EMU_RN, .relu = h->relu});
+    uint32_t code = emu_format_round(h->format, v, (struct emu_format_how){.round = h->op >= EX2 ? EMU_RZ : EMU_RN, .relu = h->relu});
     if (h->ftz && (code & (f->sign - 1)) >> f->mantissa == 0) code &= f->sign;
     return code;
 }

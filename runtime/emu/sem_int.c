@@ -69,7 +69,7 @@ EMU_SEM3(sem_sad_s32, u32, s32, s32, u32, c + (a < b ? (uint32_t)b - (uint32_t)a
 EMU_SEM3(sem_sad_u64, u64, u64, u64, u64, c + (a < b ? b - a : a - b))
 EMU_SEM3(sem_sad_s64, u64, s64, s64, u64, c + (a < b ? (uint64_t)b - (uint64_t)a : (uint64_t)a - (uint64_t)b))
 
-/* ---- div, rem: a division by zero gives all ones, its remainder the dividend (the manual leaves both open) ---- */
+/* ---- div, rem: of a division by zero both are all ones [captured on an H200]; the manual leaves it open ---- */
 
 EMU_SEM2(sem_div_u16, u16, u16, u16, b ? a / b : 0xffff)
 EMU_SEM2(sem_div_s16, s16, s16, s16, b ? a / b : -1)
@@ -77,12 +77,12 @@ EMU_SEM2(sem_div_u32, u32, u32, u32, b ? a / b : UINT32_MAX)
 EMU_SEM2(sem_div_s32, s32, s32, s32, b ? (int64_t)a / b : -1)
 EMU_SEM2(sem_div_u64, u64, u64, u64, b ? a / b : UINT64_MAX)
 EMU_SEM2(sem_div_s64, u64, s64, s64, b == 0 ? UINT64_MAX : b == -1 ? 0 - (uint64_t)a : (uint64_t)(a / b))
-EMU_SEM2(sem_rem_u16, u16, u16, u16, b ? a % b : a)
-EMU_SEM2(sem_rem_s16, s16, s16, s16, b ? a % b : a)
-EMU_SEM2(sem_rem_u32, u32, u32, u32, b ? a % b : a)
-EMU_SEM2(sem_rem_s32, s32, s32, s32, b ? (int64_t)a % b : a)
-EMU_SEM2(sem_rem_u64, u64, u64, u64, b ? a % b : a)
-EMU_SEM2(sem_rem_s64, s64, s64, s64, b == 0 ? a : b == -1 ? 0 : a % b)
+EMU_SEM2(sem_rem_u16, u16, u16, u16, b ? a % b : 0xffff)
+EMU_SEM2(sem_rem_s16, s16, s16, s16, b ? a % b : -1)
+EMU_SEM2(sem_rem_u32, u32, u32, u32, b ? a % b : UINT32_MAX)
+EMU_SEM2(sem_rem_s32, s32, s32, s32, b ? (int64_t)a % b : -1)
+EMU_SEM2(sem_rem_u64, u64, u64, u64, b ? a % b : UINT64_MAX)
+EMU_SEM2(sem_rem_s64, s64, s64, s64, b == 0 ? -1 : b == -1 ? 0 : a % b)
 
 /* ---- abs, neg, min, max ---- */
 

@@ -56,13 +56,14 @@ EMU_SEM_HEAD(sem_cvt_pack2) {
 
 /* ---- f32 to tf32: the upper 19 bits ---- */
 
-/* Facts 9: rna adds half a unit to the bits; of a NaN the low bits are only cut. */
+/* Facts 9: rna adds half a unit to the bits; of a NaN the low bits are only cut. satfinite takes a unit away from what
+ * then has the largest exponent, NaN or not [captured on an H200]. */
 EMU_SEM_HEAD(sem_cvt_tf32_rna) {
     EMU_SOURCE(pa, u32, 1)
     EMU_FOR_LANES(mask, i) {
         uint32_t u = pa[i], nan = (u & 0x7fffffff) > 0x7f800000;
         uint32_t r = (nan ? u : u + 0x1000) & ~0x1fffu;
-        if (insn->mod[0] && !nan && (r & 0x7fffffff) >= 0x7f800000) r = (u & 0x80000000) | 0x7f7fe000;
+        if (insn->mod[0] && (r & 0x7f800000) == 0x7f800000) r -= 0x2000;
         emu_set_lane32(w, &insn->op[0], i, r);
     }
     return EMU_NEXT;
@@ -71,8 +72,7 @@ EMU_SEM_HEAD(sem_cvt_tf32) { /* <rn|rz>{.satfinite}{.relu} */
     const emu_lf32 *a = emu_lanes(w, &insn->op[1]);
     struct emu_format_how how = {.round = insn->mod[0] == 1 ? EMU_RN : EMU_RZ, .satfinite = insn->mod[1], .relu = insn->mod[2]};
     EMU_FOR_LANES(mask, i) {
-        uint32_t code = emu_format_round(EMU_TF32, (double)a[i], how);
-        emu_set_lane32(w, &insn->op[0], i, code == emu_formats[EMU_TF32].nan ? EMU_NAN32 : code << 13);
+        emu_set_lane32(w, &insn->op[0], i, emu_format_round(EMU_TF32, (double)a[i], how) << 13);
     }
     return EMU_NEXT;
 }

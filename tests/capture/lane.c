@@ -156,7 +156,10 @@ static int compare(const char *path, FILE *out) {
             }
             uint64_t params[2] = {emu_in, emu_out};
             static struct emu_run run;
-            run = (struct emu_run){.ptx = text, .entry = name, .params = params, .param_bytes = 16, .grid = {LANE_THREADS / 32}};
+            static char one[8192];
+            size_t length = (size_t)sprintf(one, "%s", head());
+            lane_entry(row_named(forms[k].row), forms[k].mnemonic, name, one + length, sizeof one - length);
+            run = (struct emu_run){.ptx = one, .entry = name, .params = params, .param_bytes = 16, .grid = {LANE_THREADS / 32}};
             total++;
             if (emu_run(&run)) printf("EMULATOR %s: %s\n", forms[k].mnemonic, run.report);
             else if (memcmp(gpu, (void *)emu_out, sizeof gpu)) {
