@@ -2,6 +2,7 @@
 #include "runtime/emu/device.h"
 #include "runtime/emu/exec.h"
 #include "runtime/emu/fault.h"
+#include "runtime/emu/judge.h"
 
 #define WINDOW_BYTES 0x100000000ull
 
@@ -31,6 +32,7 @@ static bool allocated(struct emu_warp *w, uint64_t address, uint32_t bytes) {
 uint8_t *emu_global_at(struct emu_warp *w, const struct emu_insn *insn, uint64_t address, uint32_t bytes, uint32_t align,
                        uint32_t lane) {
     if (address & (align - 1)) return misaligned(w, insn, "global", address, align, lane);
+    if (w->judge) emu_judge_global(w, insn, address);
     uint8_t *p = (uint8_t *)(uintptr_t)address;
     if (address >= w->global_lo && address < w->global_hi && bytes <= w->global_hi - address) return p;
     const struct emu_launch *launch = w->cta->cluster->launch;
@@ -66,6 +68,7 @@ uint8_t *emu_shared_at(struct emu_warp *w, const struct emu_insn *insn, uint64_t
         emu_fault(w, insn, EMU_FAULT_ILLEGAL_ADDRESS,
                   "lane %u: %u bytes at shared address 0x%llx are outside shared memory, which ends at 0x%08x", lane, bytes,
                   (unsigned long long)address, w->cta->rank << 24 | w->cta->smem_bytes);
+    else if (w->judge) emu_judge_shared(w, insn, (uint32_t)address, bytes, lane);
     return p;
 }
 

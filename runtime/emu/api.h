@@ -23,7 +23,7 @@ struct emu_config {                    /* from the environment, read by cuInit *
     const struct emu_profile *profile; /* WARPLOOM_EMU_DEVICE */
     enum emu_order order;              /* WARPLOOM_EMU_ORDER */
     uint64_t seed;
-    bool check;          /* WARPLOOM_EMU_CHECK */
+    enum emu_check check; /* WARPLOOM_EMU_CHECK */
     uint64_t timeout_ms; /* WARPLOOM_EMU_TIMEOUT, in seconds there */
     uint32_t threads;    /* WARPLOOM_EMU_THREADS */
 };

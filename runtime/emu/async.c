@@ -4,6 +4,7 @@
 #include "gen/arena.h"
 #include "runtime/emu/device.h"
 #include "runtime/emu/fault.h"
+#include "runtime/emu/judge.h"
 
 enum { SMALLEST = 128, CLASSES = 16 }; /* size class c holds SMALLEST << c bytes: up to 4 MiB */
 
@@ -65,7 +66,9 @@ void *emu_async_new(struct emu_warp *warp, uint32_t lane, const struct emu_insn 
 }
 
 static enum emu_step carry_out(struct emu_cluster *cluster, struct emu_async *op) {
+    struct emu_judge_op *outer = cluster->judge ? emu_judge_run(cluster, op) : NULL;
     enum emu_step step = op->run(cluster, op);
+    if (cluster->judge) emu_judge_done(cluster, op, outer);
     struct emu_async_queue *queue = cluster->async;
     op->next = queue->spare[op->size_class];
     queue->spare[op->size_class] = op;
@@ -76,6 +79,7 @@ enum emu_step emu_async_issue(struct emu_cluster *cluster, struct emu_async *op)
     struct emu_async_queue *queue = cluster->async;
     op->serial = ++queue->serial;
     op->next = NULL;
+    if (cluster->judge) emu_judge_issue(cluster, op);
     /* Eager: nothing is ever queued, so that no pipe holds anything to wait behind. */
     if (cluster->launch->order == EMU_ORDER_EAGER) return carry_out(cluster, op);
     if (queue->tail) queue->tail->next = op;

@@ -24,6 +24,7 @@ struct emu_async {
     uint32_t size_class; /* of its allocation */
     const struct emu_insn *insn;
     uint64_t serial; /* order of issue in the cluster */
+    struct emu_judge_op *judge; /* NULL: checks are off */
     /* the operation's own data follows: struct tma_load { struct emu_async base; ... } */
 };
 
@@ -55,10 +56,15 @@ uint64_t emu_async_tensor_pipe(const struct emu_warp *warp, uint32_t lane);
 enum emu_access { EMU_READ, EMU_WRITE };
 uint8_t *emu_async_smem_refused(struct emu_cta *cta, struct emu_async *op, uint32_t offset, uint32_t bytes,
                                 enum emu_access access);
+void emu_judge_async_smem(struct emu_cta *cta, struct emu_async *op, uint32_t offset, uint32_t bytes,
+                          enum emu_access access);
 static inline uint8_t *emu_async_smem_of(struct emu_cta *cta, struct emu_async *op, uint32_t offset,
                                          uint32_t bytes, enum emu_access access) {
     bool inside = (uint64_t)offset + bytes <= cta->smem_bytes;
-    if (inside && (access == EMU_READ || offset >= EMU_SMEM_RESERVED)) return cta->smem + offset;
+    if (inside && (access == EMU_READ || offset >= EMU_SMEM_RESERVED)) {
+        if (cta->judge) emu_judge_async_smem(cta, op, offset, bytes, access);
+        return cta->smem + offset;
+    }
     return emu_async_smem_refused(cta, op, offset, bytes, access);
 }
 uint8_t *emu_async_smem(struct emu_cluster *cluster, struct emu_async *op, uint32_t address, uint32_t bytes,

@@ -3,6 +3,7 @@
 #include "runtime/emu/async.h"
 #include "runtime/emu/cluster.h"
 #include "runtime/emu/fault.h"
+#include "runtime/emu/judge.h"
 #include "runtime/emu/sched.h"
 #include "runtime/emu/sem_barrier.h"
 
@@ -31,6 +32,7 @@ enum emu_step emu_lanes_left(struct emu_warp *w) {
 enum emu_step emu_warp_ended(struct emu_warp *w) {
     struct emu_cta *cta = w->cta;
     w->split_count = 0;
+    if (w->judge) emu_judge_exit(w);
     if (--cta->warps_live == 0 && emu_tmem_cta_end) return emu_tmem_cta_end(cta, w);
     return EMU_NEXT;
 }
@@ -117,6 +119,7 @@ static enum emu_cluster_state drain(struct emu_cluster *cluster) {
     int ran;
     do ran = emu_async_step(cluster);
     while (ran > 0);
+    if (ran == 0 && cluster->judge) emu_judge_end(cluster);
     return ran < 0 ? EMU_CLUSTER_FAILED : EMU_CLUSTER_DONE;
 }
 

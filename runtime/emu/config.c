@@ -34,10 +34,16 @@ static bool read_order(struct emu_config *config, const char *value) {
     return !strncmp(value, "random:", 7) && number(value + 7, &config->seed);
 }
 
-/* There is no judge to switch on yet; saying yes to "1" would be a lie. */
 static bool read_check(struct emu_config *config, const char *value) {
-    config->check = false;
-    return !value || !strcmp(value, "0");
+    static const char *const values[] = {"0", "1", "error", "strict"};
+    static const enum emu_check checks[] = {EMU_CHECK_OFF, EMU_CHECK_ERROR, EMU_CHECK_ERROR, EMU_CHECK_STRICT};
+    config->check = EMU_CHECK_OFF;
+    if (!value) return true;
+    for (int i = 0; i < 4; i++) {
+        config->check = checks[i];
+        if (!strcmp(value, values[i])) return true;
+    }
+    return false;
 }
 
 static bool read_timeout(struct emu_config *config, const char *value) {
@@ -61,7 +67,7 @@ static const struct row {
 } rows[] = {
     {"WARPLOOM_EMU_DEVICE", "b200, h100 or a100", read_device},
     {"WARPLOOM_EMU_ORDER", "eager, late or random:SEED (SEED a 64-bit number)", read_order},
-    {"WARPLOOM_EMU_CHECK", "0: this emulator does not look for races yet", read_check},
+    {"WARPLOOM_EMU_CHECK", "0, 1 (or error) or strict", read_check},
     {"WARPLOOM_EMU_TIMEOUT", "seconds, 0 for no limit", read_timeout},
     {"WARPLOOM_EMU_THREADS", "1 to 4096 host threads", read_threads},
 };

@@ -12,6 +12,7 @@
 #include "runtime/emu/decode.h"
 #include "runtime/emu/device.h"
 #include "runtime/emu/fault.h"
+#include "runtime/emu/judge.h"
 #include "runtime/emu/sched.h"
 
 #define UNINITIALISED 0xC7 /* what registers, shared and local memory hold before they are written */
@@ -104,6 +105,7 @@ struct emu_cluster *emu_cluster_create(struct emu_launch *launch, uint64_t index
     cluster->async = emu_async_create(cluster);
     bool whole = cluster->async != NULL;
     for (uint32_t k = 0; k < cluster->cta_count && whole; k++) whole = (cluster->ctas[k] = create_cta(cluster, k)) != NULL;
+    if (whole && launch->check) whole = emu_judge_cluster(cluster);
     if (whole) return cluster;
     emu_cluster_destroy(cluster);
     return NULL;
@@ -228,6 +230,10 @@ int emu_launch_run(struct emu_launch *launch) {
         refuse(launch, 1, "the sizes of grid, cluster and block do not fit each other or the machine");
         return launch->status;
     }
+    if (launch->check && !emu_judge_begin(launch)) {
+        refuse(launch, EMU_FAULT_NO_MEMORY, "no memory for the checks");
+        return launch->status;
+    }
     run.total = (uint64_t)launch->grid[0] * launch->grid[1] * launch->grid[2] / product(launch->cluster);
     if (launch->timeout_ms) run.deadline_ns = now_ns() + launch->timeout_ms * 1000000u;
     uint32_t workers = worker_count(launch, run.total), started = 0;
@@ -236,5 +242,6 @@ int emu_launch_run(struct emu_launch *launch) {
     work(&run);
     for (uint32_t k = 0; k < started; k++) pthread_join(threads[k], NULL);
     pthread_mutex_destroy(&run.progress);
+    emu_judge_verdict(launch);
     return launch->status;
 }

@@ -29,6 +29,7 @@ struct emu_cluster;
 struct emu_launch;
 struct emu_insn;
 struct emu_judge;
+struct emu_judge_log;
 
 enum emu_step {
     EMU_NEXT,   /* done: go on with the next instruction */
@@ -159,6 +160,7 @@ struct emu_cluster {
     struct emu_judge *judge;         /* NULL: off */
 };
 
+enum emu_check { EMU_CHECK_OFF, EMU_CHECK_ERROR, EMU_CHECK_STRICT }; /* strict: what only the manual demands, too */
 enum emu_order { EMU_ORDER_EAGER, EMU_ORDER_LATE, EMU_ORDER_RANDOM };
 
 struct emu_launch {
@@ -169,7 +171,8 @@ struct emu_launch {
     const uint8_t *params;           /* fn->param_bytes */
     enum emu_order order;
     uint64_t seed;
-    bool check;
+    enum emu_check check;
+    struct emu_judge_log *judge;     /* what the checks have found so far */
     volatile int failed;             /* first fault wins */
     int status;                      /* CUresult */
     char report[16384];              /* what went wrong, for people */

@@ -4,6 +4,7 @@
 #include <string.h>
 #include "gen/arena.h"
 #include "runtime/emu/fault.h"
+#include "runtime/emu/judge.h"
 
 enum { COUNT_BITS = 20, TX_BITS = 21, PENDING_AT = 43, TX_AT = 21, EXPECTED_AT = 1 };
 #define COUNT_MASK ((1ull << COUNT_BITS) - 1)
@@ -92,11 +93,13 @@ enum emu_step emu_mbarrier_init(struct emu_warp *warp, const struct emu_insn *in
     owner->mbarriers[word / 64] |= 1ull << word % 64;
     uint64_t image = emu_mbarrier_pack(&(struct emu_mbarrier){.pending = count, .expected = count});
     memcpy(place, &image, 8);
+    if (warp->judge) emu_judge_mbarrier_init(warp, insn, address);
     return EMU_NEXT;
 }
 
 enum emu_step emu_mbarrier_inval(struct emu_warp *warp, const struct emu_insn *insn, uint32_t address) {
     if (!live_object(warp, insn, address)) return EMU_FAULT;
+    if (warp->judge) emu_judge_mbarrier_inval(warp, address);
     uint32_t word = (address & 0xffffff) / 8;
     warp->cta->cluster->ctas[address >> 24]->mbarriers[word / 64] &= ~(1ull << word % 64);
     return EMU_NEXT;
@@ -128,11 +131,13 @@ enum emu_step emu_mbarrier_update(struct emu_warp *warp, const struct emu_insn *
     uint64_t word;
     memcpy(&word, place, 8);
     if (before) *before = word;
-    struct emu_mbarrier barrier = emu_mbarrier_unpack(word);
+    struct emu_mbarrier barrier = emu_mbarrier_unpack(word), old = barrier;
     enum emu_mbarrier_result result = emu_mbarrier_apply(&barrier, update);
     if (result > EMU_MBARRIER_ENDED) return misuse(warp, insn, address, &barrier, update, result);
     word = emu_mbarrier_pack(&barrier);
     memcpy(place, &word, 8);
+    if (warp->judge)
+        emu_judge_mbarrier_update(warp, insn, address, update, &old, result == EMU_MBARRIER_ENDED);
     if (result == EMU_MBARRIER_ENDED) warp->cta->cluster->version++;
     return EMU_NEXT;
 }
@@ -177,6 +182,7 @@ enum emu_step emu_mbarrier_test(struct emu_warp *warp, const struct emu_insn *in
     struct emu_mbarrier barrier;
     if (emu_mbarrier_peek(warp, insn, address, &barrier) == EMU_FAULT) return EMU_FAULT;
     *over = barrier.phase != (parity & 1);
+    if (*over && warp->judge) emu_judge_mbarrier_seen(warp, insn, address);
     return EMU_NEXT;
 }
 

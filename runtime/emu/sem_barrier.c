@@ -5,6 +5,7 @@
 #include "runtime/emu/sem_barrier.h"
 
 #include "runtime/emu/fault.h"
+#include "runtime/emu/judge.h"
 #include "runtime/emu/lanes.h"
 
 static uint32_t live_threads(const struct emu_cta *cta) {
@@ -68,6 +69,7 @@ static struct emu_named_barrier *named(struct emu_warp *w, const struct emu_insn
 static void arrive(struct emu_warp *w, struct emu_named_barrier *b, uint32_t mask, uint32_t votes) {
     b->arrived += (uint32_t)__builtin_popcount(mask);
     b->votes += (uint32_t)__builtin_popcount(votes & mask);
+    if (w->judge) emu_judge_bar_arrive(w, (uint32_t)(b - w->cta->barrier));
     check(w->cta, b);
 }
 
@@ -88,6 +90,7 @@ static enum emu_step sync(struct emu_warp *w, const struct emu_insn *insn, uint3
         arrive(w, b, mask, votes);
     }
     if (b->generation == generation) return emu_wait(w, EMU_WAIT_BARRIER, id, generation);
+    if (w->judge) emu_judge_bar_wait(w, id, generation);
     *result = b->result[generation & 3];
     return EMU_NEXT;
 }

@@ -8,6 +8,7 @@
 #include "runtime/emu/bulk.h"
 #include "runtime/emu/decode.h"
 #include "runtime/emu/fault.h"
+#include "runtime/emu/judge.h"
 #include "runtime/emu/mbarrier.h"
 #include "runtime/emu/operand.h"
 #include "runtime/emu/reduce.h"
@@ -25,6 +26,7 @@ struct bulk_copy {
 
 static enum emu_step run_to_shared(struct emu_cluster *cluster, struct emu_async *base) {
     struct bulk_copy *c = (struct bulk_copy *)base;
+    if (cluster->judge) emu_judge_completes(cluster, base, c->barrier);
     uint8_t *target = emu_async_smem(cluster, base, c->target, c->bytes, EMU_WRITE);
     if (!target || !emu_async_global(cluster, base, c->global, c->bytes)) return EMU_FAULT;
     memcpy(target, (const void *)(uintptr_t)c->global, c->bytes);
@@ -33,6 +35,7 @@ static enum emu_step run_to_shared(struct emu_cluster *cluster, struct emu_async
 
 static enum emu_step run_shared_to_shared(struct emu_cluster *cluster, struct emu_async *base) {
     struct bulk_copy *c = (struct bulk_copy *)base;
+    if (cluster->judge) emu_judge_completes(cluster, base, c->barrier);
     uint8_t *source = emu_async_smem(cluster, base, c->source, c->bytes, EMU_READ);
     uint8_t *target = source ? emu_async_smem(cluster, base, c->target, c->bytes, EMU_WRITE) : NULL;
     if (!target) return EMU_FAULT;
@@ -244,6 +247,7 @@ enum emu_step sem_bulk_prefetch(struct emu_warp *w, const struct emu_insn *insn,
 enum emu_step sem_bulk_commit_group(struct emu_warp *w, const struct emu_insn *insn, uint32_t mask) {
     EMU_FOR_LANES(mask, lane)
     if (emu_bulk_commit(w, insn, lane, &w->bulk) == EMU_FAULT) return EMU_FAULT;
+    if (w->judge) emu_judge_group_commit(w, EMU_GROUP_BULK);
     return EMU_NEXT;
 }
 
@@ -252,5 +256,6 @@ enum emu_step sem_bulk_wait_group(struct emu_warp *w, const struct emu_insn *ins
     EMU_FOR_LANES(mask, lane)
     if (!emu_bulk_reached(w->bulk, lane, pending, insn->mod[0]))
         return emu_wait(w, EMU_WAIT_BULK, 0, (uint32_t)pending);
+    if (w->judge) emu_judge_group_wait(w, EMU_GROUP_BULK, pending);
     return EMU_NEXT;
 }

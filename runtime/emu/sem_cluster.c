@@ -3,6 +3,7 @@
 #include "runtime/emu/cluster.h"
 #include "runtime/emu/exec.h"
 #include "runtime/emu/fault.h"
+#include "runtime/emu/judge.h"
 
 static bool all_arrived(const struct emu_cluster *cluster) {
     for (uint32_t c = 0; c < cluster->cta_count; c++)
@@ -33,6 +34,7 @@ enum emu_step sem_cluster_arrive(struct emu_warp *w, const struct emu_insn *insn
         return emu_fault(w, insn, EMU_FAULT_LAUNCH_FAILED,
                          "lanes 0x%08x arrive at the cluster barrier twice before it completed",
                          w->cluster_arrived & mask);
+    if (w->judge) emu_judge_cluster_arrive(w, insn);
     EMU_FOR_LANES(mask, lane) w->cluster_generation[lane] = cluster->barrier.generation + 1;
     w->cluster_arrived |= mask;
     cluster->barrier.arrived += (uint32_t)__builtin_popcount(mask);
@@ -50,6 +52,7 @@ enum emu_step sem_cluster_wait(struct emu_warp *w, const struct emu_insn *insn, 
         if (generation == cluster->barrier.generation + 1)
             return emu_wait(w, EMU_WAIT_CLUSTER, 0, cluster->barrier.arrived);
     }
+    if (w->judge) emu_judge_cluster_wait(w, w->cluster_generation[__builtin_ctz(mask)] - 1);
     EMU_FOR_LANES(mask, lane) w->cluster_generation[lane] = 0;
     return EMU_NEXT;
 }

@@ -8,6 +8,7 @@
 #include "runtime/emu/bulk.h"
 #include "runtime/emu/decode.h"
 #include "runtime/emu/fault.h"
+#include "runtime/emu/judge.h"
 #include "runtime/emu/mbarrier.h"
 #include "runtime/emu/operand.h"
 
@@ -74,6 +75,7 @@ enum emu_step sem_cp_async(struct emu_warp *w, const struct emu_insn *insn, uint
 static enum emu_step commit(struct emu_warp *w, const struct emu_insn *insn, uint32_t mask) {
     EMU_FOR_LANES(mask, lane)
     if (emu_bulk_commit(w, insn, lane, &w->copies) == EMU_FAULT) return EMU_FAULT;
+    if (w->judge) emu_judge_group_commit(w, EMU_GROUP_CP_ASYNC);
     return EMU_NEXT;
 }
 
@@ -81,6 +83,7 @@ static enum emu_step wait_for(struct emu_warp *w, uint32_t mask, uint64_t pendin
     EMU_FOR_LANES(mask, lane)
     if (!emu_bulk_reached(w->copies, lane, pending, false))
         return emu_wait(w, EMU_WAIT_BULK, 0, (uint32_t)pending);
+    if (w->judge) emu_judge_group_wait(w, EMU_GROUP_CP_ASYNC, pending);
     return EMU_NEXT;
 }
 

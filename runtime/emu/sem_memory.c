@@ -8,6 +8,7 @@
 #include "runtime/emu/device.h"
 #include "runtime/emu/fault.h"
 #include "runtime/emu/float.h"
+#include "runtime/emu/judge.h"
 #include "runtime/emu/lanes.h"
 #include "runtime/emu/ptx_parser.h"
 
@@ -161,7 +162,8 @@ EMU_SEM_HEAD(sem_isspacep) { /* mod[0]: const global local shared::cta shared::c
 /* Orders this host thread's accesses for other clusters, which run on other host threads. Inside the cluster nothing
  * is ever out of order. One function for every kind, so that a judge can tell them by insn->row. */
 EMU_SEM_HEAD(sem_fence) {
-    (void)w, (void)insn, (void)mask;
+    (void)mask;
+    if (w->judge) emu_judge_fence(w, insn);
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     return EMU_NEXT;
 }

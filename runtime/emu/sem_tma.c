@@ -10,6 +10,7 @@
 #include "runtime/emu/device.h"
 #include "runtime/emu/fault.h"
 #include "runtime/emu/half.h"
+#include "runtime/emu/judge.h"
 #include "runtime/emu/mbarrier.h"
 #include "runtime/emu/operand.h"
 #include "runtime/emu/reduce.h"
@@ -116,6 +117,7 @@ static enum emu_step run_load(struct emu_cluster *cluster, struct emu_async *bas
     struct emu_tensor_map map;
     struct emu_tile tile;
     if (begin(cluster, c, &map, &tile) == EMU_FAULT || !check_global(cluster, base, &tile)) return EMU_FAULT;
+    if (cluster->judge) emu_judge_completes(cluster, base, c->barrier);
     uint8_t *smem = emu_async_smem(cluster, base, c->smem, emu_tile_smem_bytes(&tile), EMU_WRITE);
     if (!smem) return EMU_FAULT;
     for (uint32_t r = 0; r < tile.rows; r++) {

@@ -6,6 +6,7 @@
 #include <string.h>
 #include "runtime/emu/decode.h"
 #include "runtime/emu/fault.h"
+#include "runtime/emu/judge.h"
 #include "runtime/emu/operand.h"
 #include "runtime/emu/tmem.h"
 
@@ -192,6 +193,7 @@ enum emu_step sem_tmem_st_halves(struct emu_warp *w, const struct emu_insn *insn
 
 enum emu_step sem_tmem_wait_ld(struct emu_warp *w, const struct emu_insn *insn, uint32_t mask) {
     (void)insn, (void)mask;
+    if (w->judge) emu_judge_tmem_wait(w, true);
     if (w->tmem) w->tmem->loads = 0;
     return EMU_NEXT;
 }
@@ -199,12 +201,14 @@ enum emu_step sem_tmem_wait_ld(struct emu_warp *w, const struct emu_insn *insn, 
 enum emu_step sem_tmem_wait_st(struct emu_warp *w, const struct emu_insn *insn, uint32_t mask) {
     (void)insn, (void)mask;
     if (w->tmem && w->tmem->stores) return emu_wait(w, EMU_WAIT_OTHER, 0, w->tmem->stores);
+    if (w->judge) emu_judge_tmem_wait(w, false);
     return EMU_NEXT;
 }
 
 /* They order tcgen05 operations of one thread around others' synchronisation; effects here are ordered by
  * their waits. */
 enum emu_step sem_tmem_fence(struct emu_warp *w, const struct emu_insn *insn, uint32_t mask) {
-    (void)w, (void)insn, (void)mask;
+    (void)mask;
+    if (w->judge) emu_judge_tcgen05_fence(w, insn->mod[0] == 1);
     return EMU_NEXT;
 }

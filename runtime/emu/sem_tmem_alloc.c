@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "runtime/emu/fault.h"
+#include "runtime/emu/judge.h"
 #include "runtime/emu/operand.h"
 #include "runtime/emu/tmem.h"
 
@@ -95,6 +96,7 @@ enum emu_step sem_tmem_alloc(struct emu_warp *w, const struct emu_insn *insn, ui
         return emu_wait(w, EMU_WAIT_TMEM_ALLOC, 0, columns);
     }
     w->cta->tmem->last_columns = columns;
+    if (w->judge) emu_judge_tmem_given(w, insn, w->cta, column, columns, true);
     uint8_t *place = emu_shared_at(w, insn, address, 4, 4, lane, true);
     if (!place) return EMU_FAULT;
     memcpy(place, &column, 4);
@@ -113,6 +115,7 @@ enum emu_step sem_tmem_dealloc(struct emu_warp *w, const struct emu_insn *insn, 
         return emu_fault(w, insn, EMU_FAULT_LAUNCH_FAILED, "dealloc at 0x%08x: %s", (uint32_t)address,
                          same ? "an allocation starts at lane 0" : "the lanes disagree on the address");
     uint32_t column = (uint32_t)address;
+    if (w->judge) emu_judge_tmem_given(w, insn, w->cta, column, columns, false);
     if (insn->mod[MOD_GROUP] == 2) return pair_step(w, insn, EMU_TMEM_DEALLOC, columns, &column);
     if (!emu_tmem_give(w->cta->tmem, column, columns))
         return emu_fault(w, insn, EMU_FAULT_LAUNCH_FAILED,

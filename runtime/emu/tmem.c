@@ -3,6 +3,7 @@
 #include "gen/arena.h"
 #include "runtime/emu/exec.h"
 #include "runtime/emu/fault.h"
+#include "runtime/emu/judge.h"
 
 #define FRESH 0xffc7ffc7u /* NaN as f32, and both halves as bf16 and f16 */
 
@@ -78,9 +79,10 @@ static bool given_out(const struct emu_tmem *tmem, uint32_t column, uint32_t col
 uint32_t (*emu_tmem_access(struct emu_cta *cta, struct emu_warp *warp, const struct emu_insn *insn,
                            struct emu_async *op, uint32_t lane, uint32_t lanes, uint32_t column,
                            uint32_t columns, enum emu_access access))[EMU_TMEM_LANES] {
-    (void)op;
-    if (cta->tmem && lane + lanes <= EMU_TMEM_LANES && given_out(cta->tmem, column, columns))
+    if (cta->tmem && lane + lanes <= EMU_TMEM_LANES && given_out(cta->tmem, column, columns)) {
+        if (cta->judge) emu_judge_tmem(cta, warp, insn, op, lane, lanes, column, columns, access);
         return &cta->tmem->cell[column];
+    }
     emu_fault(
         warp, insn, EMU_FAULT_LAUNCH_FAILED, "%s tensor memory of CTA %u, lanes %u..%u, columns %u..%u: %s",
         access == EMU_WRITE ? "writes" : "reads", cta->rank, lane, lane + lanes - 1, column,
