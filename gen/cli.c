@@ -9,8 +9,8 @@
 #include "gen/file.h"
 #include "gen/version.h"
 
-static const struct wl_cli_command *const commands[] = {&wl_cli_emit, &wl_cli_explain, &wl_cli_sass,
-                                                        &wl_cli_run,  &wl_cli_list,    NULL};
+static const struct wl_cli_command *const commands[] = {
+    &wl_cli_emit, &wl_cli_explain, &wl_cli_sass, &wl_cli_run, &wl_cli_bench, &wl_cli_list, NULL};
 
 double wl_cli_now_ms(void) {
     struct timespec t;

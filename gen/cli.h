@@ -47,7 +47,7 @@ struct wl_cli_command {
     enum wl_status (*run)(const struct wl_cli_call *call, struct wl_error *error);
 };
 
-extern const struct wl_cli_command wl_cli_emit, wl_cli_explain, wl_cli_sass, wl_cli_run, wl_cli_list;
+extern const struct wl_cli_command wl_cli_emit, wl_cli_explain, wl_cli_sass, wl_cli_run, wl_cli_bench, wl_cli_list;
 
 /* Parses argv[0..argc) (after the command's name) into values and words (room for argc). *help: --help was
  * given. */
