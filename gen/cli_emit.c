@@ -8,6 +8,7 @@
 #include "gen/emit.h"
 #include "gen/file.h"
 #include "gen/json.h"
+#include "gen/launch_json.h"
 #include "gen/ptxas.h"
 
 struct values {
@@ -129,6 +130,7 @@ static void report_json(const struct emission *e, const char *out, struct wl_tex
     wl_json_int(&json, "tmem_columns", p->tmem_cols);
     wl_json_int(&json, "mbarriers", barrier_objects(p));
     if (e->assembled) report_ptxas(e, &json);
+    wl_launch_json(&json, "launch", &p->launch);
     wl_json_text(&json, "output", out);
     wl_json_close(&json);
 }
