@@ -6,6 +6,7 @@
 #include "runtime/emu/judge.h"
 #include "runtime/emu/sched.h"
 #include "runtime/emu/sem_barrier.h"
+#include "runtime/emu/wgmma.h"
 
 #define TURN 20000u         /* instructions of a turn */
 #define RANDOM_TURN 256u    /* at most, under random order */
@@ -33,8 +34,9 @@ enum emu_step emu_warp_ended(struct emu_warp *w) {
     struct emu_cta *cta = w->cta;
     w->split_count = 0;
     if (w->judge) emu_judge_exit(w);
-    if (--cta->warps_live == 0 && emu_tmem_cta_end) return emu_tmem_cta_end(cta, w);
-    return EMU_NEXT;
+    if (--cta->warps_live) return EMU_NEXT;
+    if (emu_tmem_cta_end && emu_tmem_cta_end(cta, w) == EMU_FAULT) return EMU_FAULT;
+    return emu_wgmma_cta_end(cta, w);
 }
 
 struct round { /* what the warps did since anything moved */

@@ -86,7 +86,7 @@ struct emu_function { /* decoded, shared by all launches */
 };
 
 enum emu_wait_kind { EMU_WAIT_NONE, EMU_WAIT_MBARRIER, EMU_WAIT_BARRIER, EMU_WAIT_CLUSTER, EMU_WAIT_WARP, EMU_WAIT_BULK,
-                     EMU_WAIT_TMEM_ALLOC, EMU_WAIT_OTHER };
+                     EMU_WAIT_TMEM_ALLOC, EMU_WAIT_WGMMA, EMU_WAIT_OTHER };
 
 struct emu_wait { /* why a split is blocked; printed by the deadlock report */
     enum emu_wait_kind kind;
@@ -111,6 +111,7 @@ struct emu_warp {
     uint8_t *local;                  /* 32 x fn->local_bytes */
     struct emu_bulk *bulk, *copies;  /* async-groups by lane: .bulk_group's and cp.async's (bulk.h) */
     struct emu_tmem_port *tmem;      /* outstanding tcgen05.ld / st (tmem.h) */
+    struct emu_wgmma *wgmma;         /* of its warpgroup, held by the first warp (wgmma.h) */
     void *stack;                     /* call frames */
     uint32_t cluster_arrived;        /* lanes that arrived at the cluster barrier's current generation (cluster.h) */
     uint32_t *cluster_generation;    /* [32]: the generation + 1 at which a lane arrived and has not waited; 0: none */

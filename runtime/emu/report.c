@@ -6,6 +6,7 @@
 #include "runtime/emu/decode.h"
 #include "runtime/emu/module.h"
 #include "runtime/emu/sched.h"
+#include "runtime/emu/wgmma.h"
 
 struct out { /* the end of launch->report */
     char *text;
@@ -77,6 +78,10 @@ static void put_wait(struct out *o, struct emu_warp *w, const struct emu_split *
     case EMU_WAIT_WARP: put(o, "waits for lanes 0x%08x of its warp", wait->detail & w->live & ~s->mask); break;
     case EMU_WAIT_BULK: put(o, "waits until at most %u bulk groups are pending", wait->detail); break;
     case EMU_WAIT_TMEM_ALLOC: put(o, "waits for %u columns of tensor memory", wait->detail); break;
+    case EMU_WAIT_WGMMA:
+        emu_wgmma_describe(w, state, sizeof state);
+        put(o, "waits until at most %u wgmma groups are pending%s%s", wait->detail, state[0] ? "; " : "", state);
+        break;
     case EMU_WAIT_OTHER: put(o, "waits (%u)", wait->detail); break;
     case EMU_WAIT_NONE: put(o, "runs"); break;
     }
