@@ -15,7 +15,7 @@ return {
 
   exp2_degree       = 3,
   exp2_share        = 0.0,     -- of exp2 on the FMA pipe
-  rescale_threshold = 8.0,     -- log2 units
+  rescale_threshold = 4.0,     -- log2 units
 
   regs_consumer = 240,
   regs_load     = 24,          -- 2 * 240 + 24 = 504: all that 384 threads get
