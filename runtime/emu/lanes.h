@@ -12,6 +12,7 @@
 #include "runtime/emu/exec.h"
 
 #ifdef __clang__
+#pragma clang diagnostic ignored "-Wpass-failed" /* some loops stay scalar: division, libm */
 #define EMU_LOOP(i, n) _Pragma("clang loop vectorize(assume_safety)") for (uint32_t i = 0; i < (n); i++)
 #else
 #define EMU_LOOP(i, n) _Pragma("GCC ivdep") for (uint32_t i = 0; i < (n); i++)

@@ -52,7 +52,8 @@ static double load_float(const struct emu_warp *w, const struct emu_opnd *o, uin
     if (c->from.bytes == 2) return emu_format_value(c->from.format, (uint32_t)v & 0xffff);
     if (c->from.bytes == 8) return emu_f64_of_bits(v);
     float f = emu_f32_of_bits((uint32_t)v);
-    return c->ftz && c->to.bytes != 2 ? emu_flushed(f) : f; /* to halves .ftz does nothing [captured] */
+    bool to_f16 = c->to.is_float && c->to.bytes == 2 && c->to.format == EMU_F16; /* .ftz does nothing there [captured] */
+    return c->ftz && !to_f16 ? emu_flushed(f) : f;
 }
 
 /* The exact value v + error (error 0 but for 64-bit integers) in the destination's type. */
@@ -98,7 +99,7 @@ static bool keeps_nan(const struct conversion *c) {
     if (c->sat) return false;
     if (c->to.bytes == 8) return !c->ftz;
     if (c->from.bytes == 8) return true;
-    if (c->from.bytes == 2) return c->from.format == EMU_BF16 && c->to.bytes == 4;
+    if (c->from.bytes == 2) return c->from.format == EMU_BF16 && c->to.bytes == 4 && !c->ftz;
     return c->to.bytes == 4 && c->round == NONE && !c->ftz;
 }
 
