@@ -15,7 +15,7 @@ EMU_GEN  := $(wildcard gen/arena.c gen/error.c)
 EMU_MAP  := $(wildcard runtime/emu/exports.map)
 TESTS    := $(wildcard tests/test_*.c)
 FUZZERS  := $(wildcard tests/fuzz_*.c)
-PROGRAMS := $(wildcard tests/grid.c)
+PROGRAMS := $(wildcard tests/grid.c tests/mutate.c)
 HELPERS  := $(filter-out $(wildcard tests/test_*.c tests/fuzz*.c) $(PROGRAMS),$(wildcard tests/*.c))
 EMBEDDED := $(shell find templates schedules -name '*.ptx' -o -name '*.lua' | LC_ALL=C sort)
 
@@ -26,7 +26,7 @@ ALL      := $(GEN) $(RUNTIME) $(EMU) $(CLI) $(TESTS) $(HELPERS) $(FUZZERS) $(PRO
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all demo test grid sanitize fuzz deps format clean help tests
+.PHONY: all demo test grid mutate sanitize fuzz deps format clean help tests
 
 ##   all        the command line, the libraries and the emulated driver (the default)
 all: $(BUILD)/warploom $(BUILD)/libwarploom.so $(BUILD)/libwarploom_cuda.so
@@ -46,6 +46,15 @@ tests: $(BUILD)/tests/all
 ##   grid       the whole correctness grid on the emulated device, with a table; GRID="--sample 50" takes less
 grid: all $(BUILD)/tests/grid
 	$(BUILD)/tests/grid $(GRID)
+
+##   mutate     every synchronisation of the shipped kernels removed or weakened, one at a time: the judge must see it
+MUTATE ?= sm100_fwd_hd128 sm100_fwd_hd64
+mutate: all $(BUILD)/tests/mutate
+	@for s in $(MUTATE); do $(BUILD)/tests/mutate $$s || exit 1; done
+
+##   golden     accepts the PTX that tests/test_golden.c found changed: build/golden/ goes to tests/golden/
+golden:
+	@mkdir -p tests/golden && for f in $(wildcard $(BUILD)/golden/*.ptx); do mv -v $$f tests/golden/; done
 
 ##   sanitize   the tests under ASan and UBSan
 sanitize: $(BUILD)/asan/warploom $(BUILD)/asan/libwarploom_cuda.so $(BUILD)/asan/tests/all
@@ -77,7 +86,7 @@ help:
 SAY = $(if $(V),,@echo '  build $@';)
 
 # What the machine has: make remakes this file first, then starts over with the flags that it holds.
-ifneq ($(filter-out help clean format,$(or $(MAKECMDGOALS),all)),)
+ifneq ($(filter-out help clean format golden,$(or $(MAKECMDGOALS),all)),)
 include $(BUILD)/deps.mk
 endif
 $(BUILD)/deps.mk: .ci/deps
@@ -133,7 +142,7 @@ $(BUILD)/tests/all: $(call OBJ,$(TESTS)) $(BUILD)/libhelpers.a $(BUILD)/libemu.a
 $(BUILD)/asan/tests/all: $(call ASAN,$(TESTS)) $(BUILD)/asan/libhelpers.a $(BUILD)/asan/libemu.a $(BUILD)/asan/libwarploom.a
 	@mkdir -p $(@D)
 	$(SAY) $(CC) $(LDFLAGS) $(SANITIZE) -o $@ $^ $(TEST_LIBS)
-$(BUILD)/tests/grid: $(BUILD)/obj/tests/grid.o $(BUILD)/libhelpers.a $(BUILD)/libwarploom.a
+$(BUILD)/tests/grid $(BUILD)/tests/mutate: $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(BUILD)/libhelpers.a $(BUILD)/libwarploom.a
 	@mkdir -p $(@D)
 	$(SAY) $(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
 $(BUILD)/tests/%: $(BUILD)/obj/tests/test_%.o $(BUILD)/libhelpers.a $(BUILD)/libemu.a $(BUILD)/libwarploom.a
