@@ -80,8 +80,15 @@ static bool run_case(struct wl_driver *driver, size_t index, bool verbose) {
     return status == WL_OK;
 }
 
+static int by_kernel(const void *a, const void *b) {
+    const struct row *x = a, *y = b;
+    int dims = x->head_dim - y->head_dim, types = x->dtype - y->dtype;
+    return dims ? dims : types ? types : x->causal - y->causal;
+}
+
 static void print_table(double seconds) {
     int cases = 0, wrong = 0;
+    qsort(rows, (size_t)row_count, sizeof *rows, by_kernel);
     printf("%8s %5s %6s %6s %6s %10s %12s %12s %8s\n", "head_dim", "dtype", "mask", "cases", "wrong",
            "max error", "error/bound", "lse/bound", "run s");
     for (int i = 0; i < row_count; i++) {
