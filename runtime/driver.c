@@ -151,6 +151,14 @@ static enum wl_status describe(struct wl_driver *driver, int ordinal, struct wl_
     return wl_driver_check(driver, result, "cuDeviceGetName", error);
 }
 
+/* Until WARPLOOM_EMU_DEVICE says what is emulated, a device that can run the target is. */
+static void suggest_target(const struct wl_driver *driver, const char *target) {
+    void *entry = driver->emulated && target ? wl_driver_symbol(driver, "wlemu_suggest_target") : NULL;
+    void (*suggest)(const char *);
+    memcpy(&suggest, &entry, sizeof entry);
+    if (entry) suggest(target);
+}
+
 /* cuInit and the device count; no device is an error too. */
 static enum wl_status start(struct wl_driver *driver, int *count, struct wl_error *error) {
     CUresult result = driver->fn.cuInit(0);
@@ -176,6 +184,7 @@ static enum wl_status cannot_run(const struct wl_driver *driver, const char *tar
 static enum wl_status choose_device(struct wl_driver *driver, int ordinal, const char *target,
                                     struct wl_error *error) {
     int count = 0;
+    suggest_target(driver, target);
     enum wl_status status = start(driver, &count, error);
     if (status) return status;
     if (ordinal >= count)

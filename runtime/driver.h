@@ -2,7 +2,7 @@
  *
  * Which one: the `device` argument, else $WARPLOOM_DEVICE, else "auto":
  *     auto     the first GPU that can run the target; where there is none, the emulated device
- *     emu      the emulated device
+ *     emu      the emulated device: what $WARPLOOM_EMU_DEVICE names, else one that can run the target
  *     cuda:N   the N-th GPU of the real driver, or an error
  * The emulated driver is libwarploom_cuda.so: $WARPLOOM_EMU_LIBRARY, else beside the executable or library
  * that holds this code, in its parent folder, or in ../lib.

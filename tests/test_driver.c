@@ -40,7 +40,8 @@ static const struct opening {
 } openings[] = {
     {"emu", "sm_100a", NULL, NULL, WL_OK, ""},
     {"emu", "sm_90a", "WARPLOOM_EMU_DEVICE", "h100", WL_OK, ""},
-    {"emu", "sm_90a", NULL, NULL, WL_ERR_ENVIRONMENT,
+    {"emu", "sm_90a", NULL, NULL, WL_OK, ""}, /* what is emulated follows the target... */
+    {"emu", "sm_90a", "WARPLOOM_EMU_DEVICE", "b200", WL_ERR_ENVIRONMENT, /* ... unless somebody chose */
      "has compute capability 10.0 and cannot run sm_90a code"},
     {"emu", "sm_100a", "WARPLOOM_EMU_DEVICE", "a100", WL_ERR_ENVIRONMENT, "WARPLOOM_EMU_DEVICE chooses"},
     {"emu", NULL, "WARPLOOM_EMU_DEVICE", "x", WL_ERR_ENVIRONMENT,

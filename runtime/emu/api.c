@@ -75,6 +75,12 @@ const size_t emu_entry_count = sizeof emu_entries / sizeof *emu_entries;
 
 const char *wlemu_version(void) { return "1"; }
 
+void wlemu_suggest_target(const char *target) {
+    enter(EMU_NEED_NOTHING);
+    if (!emu_driver.initialised) emu_driver.suggested = emu_profile_for(target);
+    leave(CUDA_SUCCESS);
+}
+
 void wlemu_set_progress(void (*fn)(void *user, uint64_t done, uint64_t total), void *user) {
     leave(enter(EMU_NEED_NOTHING)); /* a launch under way ends before its callback changes */
     emu_driver.progress = fn;

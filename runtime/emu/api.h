@@ -20,7 +20,7 @@ enum emu_need { EMU_NEED_NOTHING, EMU_NEED_INIT, EMU_NEED_CONTEXT, EMU_NEED_HEAL
 #undef WL_API
 
 struct emu_config {                    /* from the environment, read by cuInit */
-    const struct emu_profile *profile; /* WARPLOOM_EMU_DEVICE */
+    const struct emu_profile *profile; /* WARPLOOM_EMU_DEVICE; NULL: not set */
     enum emu_order order;              /* WARPLOOM_EMU_ORDER */
     uint64_t seed;
     enum emu_check check; /* WARPLOOM_EMU_CHECK */
@@ -57,6 +57,7 @@ struct CUctx_st { /* never freed: a destroyed one is still told from garbage */
 
 struct emu_driver { /* the one emulated GPU, and the process's state */
     bool initialised;
+    const struct emu_profile *suggested; /* NULL: none */
     struct emu_config config;
     struct emu_device *device;
     struct CUctx_st *primary;
@@ -126,6 +127,9 @@ extern const size_t emu_entry_count;
 const char *wlemu_version(void);
 /* The text of the last failed launch, load or refused environment; "" before. Valid until the next one. */
 const char *wlemu_last_report(void);
+/* Before the first cuInit: what is emulated, unless WARPLOOM_EMU_DEVICE says, is the first device that loads PTX of
+ * this target ("sm_90a"). No effect later, or where there is none. */
+void wlemu_suggest_target(const char *target);
 /* Called while a launch runs, from any thread; it must not call the driver. fn NULL: none. */
 void wlemu_set_progress(void (*fn)(void *user, uint64_t done, uint64_t total), void *user);
 

@@ -18,6 +18,8 @@ CUresult emu_cuInit(unsigned int flags) {
         emu_report("%s", why);
         return CUDA_ERROR_INVALID_VALUE;
     }
+    if (!emu_driver.config.profile) emu_driver.config.profile = emu_driver.suggested;
+    if (!emu_driver.config.profile) emu_driver.config.profile = emu_profile_find(NULL);
     emu_driver.device = emu_device_create(emu_driver.config.profile);
     if (!emu_driver.device) {
         emu_report("the addresses from 0x%" PRIx64

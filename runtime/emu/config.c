@@ -21,8 +21,8 @@ static bool number(const char *text, uint64_t *value) {
 }
 
 static bool read_device(struct emu_config *config, const char *value) {
-    config->profile = emu_profile_find(value);
-    return config->profile != NULL;
+    config->profile = value ? emu_profile_find(value) : NULL;
+    return config->profile || !value;
 }
 
 static bool read_order(struct emu_config *config, const char *value) {

@@ -29,6 +29,7 @@ struct emu_profile { /* B200, H100, A100 */
     int memory_clock_khz, memory_bus_bits, l2_bytes, l2_persisting_bytes, async_engines, fp32_to_fp64;
 };
 const struct emu_profile *emu_profile_find(const char *key); /* NULL: unknown; key NULL: the default, b200 */
+const struct emu_profile *emu_profile_for(const char *target); /* first that loads it; NULL: none */
 const struct emu_profile *emu_profile_at(int index);         /* NULL past the end */
 
 enum emu_memory {

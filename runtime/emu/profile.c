@@ -38,3 +38,14 @@ const struct emu_profile *emu_profile_find(const char *key) {
         if (!strcmp(profiles[i].key, key)) return &profiles[i];
     return NULL;
 }
+
+const struct emu_profile *emu_profile_for(const char *target) {
+    size_t bytes = target ? strlen(target) : 0;
+    for (int i = 0; bytes && emu_profile_at(i); i++)
+        for (const char *t = profiles[i].targets; *t; t += strspn(t, " ")) {
+            size_t length = strcspn(t, " ");
+            if (length == bytes && !memcmp(t, target, bytes)) return &profiles[i];
+            t += length;
+        }
+    return NULL;
+}
