@@ -49,24 +49,29 @@ int emu_run(struct emu_run *run) {
     return run->status;
 }
 
-int emu_run_lanes(const char *body, const uint32_t *in, uint32_t inputs, uint32_t out[4][32], char report[16384]) {
-    static const char head[] = ".version 9.0\n.target sm_100a\n.address_size 64\n"
-                               ".visible .entry test(.param .u64 in, .param .u64 out) {\n"
-                               ".reg .b32 %r<32>; .reg .b64 %rd<32>; .reg .b16 %h<16>; .reg .f32 %f<32>; .reg .f64 %fd<16>;\n"
-                               ".reg .b128 %q<4>; .reg .pred %p<16>; .reg .b64 %in, %out; .reg .b32 %lane;\n"
-                               "ld.param.u64 %in, [in]; ld.param.u64 %out, [out]; mov.u32 %lane, %laneid;\n"
-                               "mul.wide.u32 %rd31, %lane, 4; add.u64 %in, %in, %rd31; add.u64 %out, %out, %rd31;\n";
+int emu_run_lanes(const char *body, const uint32_t *in, uint32_t inputs, uint32_t out[4][32],
+                  char report[16384]) {
+    static const char head[] =
+        ".version 9.0\n.target sm_100a\n.address_size 64\n"
+        ".visible .entry test(.param .u64 in, .param .u64 out) {\n"
+        ".reg .b32 %r<32>; .reg .b64 %rd<32>; .reg .b16 %h<16>; .reg .f32 %f<32>; .reg .f64 %fd<16>;\n"
+        ".reg .b128 %q<4>; .reg .pred %p<16>; .reg .b64 %in, %out; .reg .b32 %lane;\n"
+        "ld.param.u64 %in, [in]; ld.param.u64 %out, [out]; mov.u32 %lane, %laneid;\n"
+        "mul.wide.u32 %rd31, %lane, 4; add.u64 %in, %in, %rd31; add.u64 %out, %out, %rd31;\n";
     struct emu_device *device = emu_run_device();
-    uint64_t params[2] = {emu_device_alloc(device, 32 * 4 * (inputs + 1)), emu_device_alloc(device, 4 * 32 * 4)};
+    uint64_t params[2] = {emu_device_alloc(device, 32 * 4 * (inputs + 1)),
+                          emu_device_alloc(device, 4 * 32 * 4)};
     struct emu_run *run = calloc(1, sizeof *run);
     size_t left = strlen(body) + 16384, at = 0;
     char *ptx = malloc(left);
     at += (size_t)snprintf(ptx, left, "%s", head);
-    for (uint32_t k = 0; k < inputs; k++) at += (size_t)snprintf(ptx + at, left - at, "ld.global.b32 %%r%u, [%%in + %u];\n", k, k * 128);
+    for (uint32_t k = 0; k < inputs; k++)
+        at += (size_t)snprintf(ptx + at, left - at, "ld.global.b32 %%r%u, [%%in + %u];\n", k, k * 128);
     for (uint32_t k = 0; k + 1 < inputs; k += 2)
         at += (size_t)snprintf(ptx + at, left - at, "mov.b64 %%rd%u, {%%r%u, %%r%u};\n", k / 2, k, k + 1);
     at += (size_t)snprintf(ptx + at, left - at, "%s\n", body);
-    for (uint32_t k = 0; k < 4; k++) at += (size_t)snprintf(ptx + at, left - at, "st.global.b32 [%%out + %u], %%r%u;\n", k * 128, k);
+    for (uint32_t k = 0; k < 4; k++)
+        at += (size_t)snprintf(ptx + at, left - at, "st.global.b32 [%%out + %u], %%r%u;\n", k * 128, k);
     snprintf(ptx + at, left - at, "ret;\n}\n");
     if (inputs) memcpy((void *)(uintptr_t)params[0], in, (size_t)inputs * 128);
     run->ptx = ptx;

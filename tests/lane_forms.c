@@ -47,7 +47,8 @@ void lane_forms(const struct emu_row *row, lane_form_fn *fn, void *user) {
 
 /* ---- operands ---- */
 
-/* One column's first alternative, without marks; its width in bits, 0 predicate, -1 immediate, -2 what cannot be made up. */
+/* One column's first alternative, without marks; its width in bits, 0 predicate, -1 immediate, -2 what cannot
+ * be made up. */
 static int width(const char *column) {
     if (strstr(column, "pred") == column) return 0;
     if (strstr(column, "imm") == column) return -1;
@@ -79,7 +80,8 @@ bool lane_row_fits(const struct emu_row *row) {
     if (strncmp(row->pattern, "createpolicy", 12) == 0 || strncmp(row->pattern, "cvta", 4) == 0) return false;
     if (strncmp(row->pattern, "mapa", 4) == 0 || strncmp(row->pattern, "getctarank", 10) == 0) return false;
     if (strncmp(row->pattern, "isspacep", 8) == 0 || strncmp(row->pattern, "mbarrier", 8) == 0) return false;
-    if (strncmp(row->pattern, "bar", 3) == 0 || strncmp(row->pattern, "fns", 3) == 0) return false; /* fns: mostly undefined inputs */
+    if (strncmp(row->pattern, "bar", 3) == 0 || strncmp(row->pattern, "fns", 3) == 0)
+        return false; /* fns: mostly undefined inputs */
     for (int k = 0; k < c.count; k++)
         if (width(c.text[k] + (k == 0)) == -2) return false;
     return true;
@@ -108,16 +110,24 @@ bool lane_entry(const struct emu_row *row, const char *mnemonic, const char *nam
     size_t at = 0;
     int dest = width(c.text[0] + 1);
     bool pair = strstr(c.text[0], "|pred") != NULL;
-    snprintf(line, sizeof line,
-             ".visible .entry %s(.param .u64 in, .param .u64 out) {\n.reg .b64 %%in, %%out, %%t, %%rd<8>, %%dd;\n"
-             ".reg .b32 %%i, %%j, %%r<8>, %%dr, %%z; .reg .b16 %%h<8>, %%dh; .reg .pred %%p<8>, %%dp, %%dq;\n", name);
+    snprintf(
+        line, sizeof line,
+        ".visible .entry %s(.param .u64 in, .param .u64 out) {\n.reg .b64 %%in, %%out, %%t, %%rd<8>, %%dd;\n"
+        ".reg .b32 %%i, %%j, %%r<8>, %%dr, %%z; .reg .b16 %%h<8>, %%dh; .reg .pred %%p<8>, %%dp, %%dq;\n",
+        name);
     at = add(out, bytes, at, line);
     at = add(out, bytes, at,
-             "ld.param.u64 %in, [in]; ld.param.u64 %out, [out]; mov.u32 %i, %ctaid.x; mov.u32 %j, %tid.x; mad.lo.u32 %i, %i, 32, %j;\n"
+             "ld.param.u64 %in, [in]; ld.param.u64 %out, [out]; mov.u32 %i, %ctaid.x; mov.u32 %j, %tid.x; "
+             "mad.lo.u32 %i, %i, 32, %j;\n"
              "mul.wide.u32 %t, %i, 8; add.u64 %in, %in, %t; mul.wide.u32 %t, %i, 4; add.u64 %out, %out, %t;\n"
-             "mov.b64 %dd, 0; mov.b32 %dr, 0; mov.b16 %dh, 0; setp.ne.u32 %dp, %i, %i; setp.ne.u32 %dq, %i, %i;\n");
+             "mov.b64 %dd, 0; mov.b32 %dr, 0; mov.b16 %dh, 0; setp.ne.u32 %dp, %i, %i; setp.ne.u32 %dq, %i, "
+             "%i;\n");
     if (strchr(c.text[0], '+')) dest = type_width(mnemonic, 1);
-    snprintf(operands, sizeof operands, "%s", dest == 0 ? "%dp" : dest == 64 ? "%dd" : dest == 32 ? "%dr" : "%dh");
+    snprintf(operands, sizeof operands, "%s",
+             dest == 0    ? "%dp"
+             : dest == 64 ? "%dd"
+             : dest == 32 ? "%dr"
+                          : "%dh");
     if (dest == 8) return false;
     if (pair) strcat(operands, dest == 0 ? "|%dq" : "|%dp");
     for (int k = 1; k < c.count; k++) {
@@ -130,20 +140,32 @@ bool lane_entry(const struct emu_row *row, const char *mnemonic, const char *nam
         if (w == 8) return false;
         if (w == 32) snprintf(line, sizeof line, "cvt.u32.u64 %%r%d, %%rd%d;\n", k, k);
         else if (w == 16) snprintf(line, sizeof line, "cvt.u16.u64 %%h%d, %%rd%d;\n", k, k);
-        else if (w == 0) snprintf(line, sizeof line, "cvt.u32.u64 %%r%d, %%rd%d; and.b32 %%r%d, %%r%d, 1; setp.ne.u32 %%p%d, %%r%d, 0;\n", k, k, k, k, k, k);
+        else if (w == 0)
+            snprintf(line, sizeof line,
+                     "cvt.u32.u64 %%r%d, %%rd%d; and.b32 %%r%d, %%r%d, 1; setp.ne.u32 %%p%d, %%r%d, 0;\n", k,
+                     k, k, k, k, k);
         else line[0] = '\0';
         strcat(body, line);
         if (w == -1) snprintf(operand, sizeof operand, ", 0x%x", 0xca ^ (unsigned)strlen(mnemonic));
-        else snprintf(operand, sizeof operand, ", %s%d", w == 64 ? "%rd" : w == 32 ? "%r" : w == 16 ? "%h" : "%p", k);
+        else
+            snprintf(operand, sizeof operand, ", %s%d",
+                     w == 64   ? "%rd"
+                     : w == 32 ? "%r"
+                     : w == 16 ? "%h"
+                               : "%p",
+                     k);
         strcat(operands, operand);
     }
     at = add(out, bytes, at, body);
     /* extended precision: a carry or borrow before it, and what it leaves behind */
-    bool in = strncmp(mnemonic, "addc", 4) == 0 || strncmp(mnemonic, "subc", 4) == 0 || strncmp(mnemonic, "madc", 4) == 0;
+    bool in = strncmp(mnemonic, "addc", 4) == 0 || strncmp(mnemonic, "subc", 4) == 0 ||
+              strncmp(mnemonic, "madc", 4) == 0;
     bool carries = in || strstr(mnemonic, ".cc.");
     const char *op = strncmp(mnemonic, "sub", 3) == 0 ? "sub" : "add";
     if (in) at = add(out, bytes, at, "ld.global.b32 %z, [%in + 65536];\n");
-    if (in) at = add(out, bytes, at, op[0] == 's' ? "sub.cc.u32 %z, %z, 0x7f000000;\n" : "add.cc.u32 %z, %z, %z;\n");
+    if (in)
+        at = add(out, bytes, at,
+                 op[0] == 's' ? "sub.cc.u32 %z, %z, 0x7f000000;\n" : "add.cc.u32 %z, %z, %z;\n");
     snprintf(line, sizeof line, "%s %s;\n", mnemonic, operands);
     at = add(out, bytes, at, line);
     if (carries && strstr(mnemonic, ".cc.")) {
@@ -154,7 +176,8 @@ bool lane_entry(const struct emu_row *row, const char *mnemonic, const char *nam
     if (dest == 16) at = add(out, bytes, at, "cvt.u64.u16 %dd, %dh;\n");
     snprintf(line, sizeof line,
              "mov.b64 {%%r0, %%z}, %%dd;\nst.global.b32 [%%out], %%r0;\nst.global.b32 [%%out + %d], %%z;\n"
-             "selp.b32 %%z, 1, 0, %%dp; st.global.b32 [%%out + %d], %%z;\nselp.b32 %%z, 1, 0, %%dq; st.global.b32 [%%out + %d], %%z;\nret;\n}\n",
+             "selp.b32 %%z, 1, 0, %%dp; st.global.b32 [%%out + %d], %%z;\nselp.b32 %%z, 1, 0, %%dq; "
+             "st.global.b32 [%%out + %d], %%z;\nret;\n}\n",
              LANE_THREADS * 4, LANE_THREADS * 8, LANE_THREADS * 12);
     at = add(out, bytes, at, line);
     return at < bytes;
@@ -169,6 +192,7 @@ static uint64_t next(uint64_t *state) { /* splitmix64 */
     return z ^ z >> 31;
 }
 
+/* clang-format off */
 static const uint32_t special32[] = {
     0, 0x80000000, 0x3f800000, 0xbf800000, 0x7f800000, 0xff800000, 0x7fc00000, 0xffc00001, 0x7f800001, 0x7fffffff, 0xffffffff,
     0x00000001, 0x80000001, 0x007fffff, 0x807fffff, 0x00800000, 0x80800000, 0x7f7fffff, 0xff7fffff, 0x4b000000, 0x4f000000,
@@ -176,12 +200,15 @@ static const uint32_t special32[] = {
     0x477ff000, 0x38800000, 0x33000000, 0x43e00000, 0x43e80000, 0x00003c00, 0x7c007bff, 0xfbff0400, 0x7e01fe01, 0x03ff83ff,
     0x7f80ff80, 0x3f803f80, 0x00018000, 0x3f7fffff, 0x3f800001, 0xbf7fffff, 0x00ffffff, 0x1f800000, 0x20000001, 31, 32, 33, 63, 64, 255, 256, 0x7fff, 0x8000, 0xffff, 0x10000, 0x1f00, 0x00ff00ff,
 };
+/* clang-format on */
+/* clang-format off */
 static const uint64_t special64[] = {
     0, 1ull << 63, 0x3ff0000000000000, 0xbff0000000000000, 0x7ff0000000000000, 0xfff0000000000000, 0x7ff8000000000000,
     0xfff0000000000001, 1, 0x8000000000000001, 0x000fffffffffffff, 0x0010000000000000, 0x7fefffffffffffff, 0xffffffffffffffff,
     0x7fffffffffffffff, 0x41dfffffffc00000, 0x41efffffffe00000, 0x43e0000000000000, 0xc3e0000000000000, 0x36a0000000000000,
     0x3690000000000000, 0x380fffffe0000000, 0x47efffffefffffff, 0x47effffff0000000, 0x3fe0000000000000, 0x4004000000000000,
 };
+/* clang-format on */
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -190,8 +217,10 @@ static uint64_t word(uint64_t *state) {
     switch (choice) {
     case 0: return special64[r % COUNT(special64)];
     case 1:
-    case 2: return (uint64_t)special32[r % COUNT(special32)] | (uint64_t)special32[(r >> 32) % COUNT(special32)] << 32;
-    case 3: return r % 70 | (r >> 32) % 70 << 32;               /* small integers, shift amounts */
+    case 2:
+        return (uint64_t)special32[r % COUNT(special32)] | (uint64_t)special32[(r >> 32) % COUNT(special32)]
+                                                               << 32;
+    case 3: return r % 70 | (r >> 32) % 70 << 32;                 /* small integers, shift amounts */
     case 4: return (r & 0x83ffffff83ffffff) | 0x3c0000003c000000; /* floats near 1 */
     case 5: return (r & 0xbfffbfffbfffbfff) | 0x2000200020002000; /* moderate halves */
     default: return r;
@@ -204,7 +233,10 @@ void lane_inputs(uint64_t *in) {
     /* operands that are equal, or differ in the last place or the sign */
     for (size_t t = 0; t < LANE_THREADS; t += 7) {
         uint64_t v = in[t];
-        in[LANE_THREADS + t] = t % 4 == 0 ? v : t % 4 == 1 ? v ^ 0x0000000100000001 : t % 4 == 2 ? v ^ 0x8000000080000000 : v + 1;
+        in[LANE_THREADS + t] = t % 4 == 0   ? v
+                               : t % 4 == 1 ? v ^ 0x0000000100000001
+                               : t % 4 == 2 ? v ^ 0x8000000080000000
+                                            : v + 1;
     }
 }
 

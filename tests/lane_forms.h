@@ -1,5 +1,6 @@
-/* lane_forms: every instruction form that the LANE rows of insn.def stand for, as kernels with made-up operands, and the
- * inputs that all of them get. A GPU and the emulator run the same text on the same bits. */
+/* lane_forms: every instruction form that the LANE rows of insn.def stand for, as kernels with made-up
+ * operands, and the inputs that all of them get. A GPU and the emulator run the same text on the same bits.
+ */
 #ifndef LANE_FORMS_H
 #define LANE_FORMS_H
 
@@ -18,8 +19,10 @@ void lane_forms(const struct emu_row *row, lane_form_fn *fn, void *user);
 /* Whether a row's operands can be made up: registers, predicates, immediates. */
 bool lane_row_fits(const struct emu_row *row);
 
-/* The text of an entry `name`(.param .u64 in, .param .u64 out) that applies the form; false: it does not fit. */
-bool lane_entry(const struct emu_row *row, const char *mnemonic, const char *name, char *out, size_t out_bytes);
+/* The text of an entry `name`(.param .u64 in, .param .u64 out) that applies the form; false: it does not fit.
+ */
+bool lane_entry(const struct emu_row *row, const char *mnemonic, const char *name, char *out,
+                size_t out_bytes);
 
 /* in[LANE_SOURCES][LANE_THREADS], the same every time: special values of all types, and random bits. */
 void lane_inputs(uint64_t *in);

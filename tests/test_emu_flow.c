@@ -32,6 +32,7 @@ static uint32_t collatz(uint32_t i) {
     return n;
 }
 
+/* clang-format off */
 static const struct {
     const char *name, *body;
     uint32_t (*rule)(uint32_t lane);
@@ -77,6 +78,7 @@ static const struct {
     {"exit of some lanes: the others meet without them",
      "setp.eq.u32 %p0, %lane, 40; @%p0 exit; mov.u32 %r0, %lane; bar.warp.sync -1;", lane_of},
 };
+/* clang-format on */
 
 ParameterizedTestParameters(emu_flow, warp) { return wl_test_rows(WL_LEN(warps)); }
 ParameterizedTest(size_t *i, emu_flow, warp) {
@@ -85,14 +87,14 @@ ParameterizedTest(size_t *i, emu_flow, warp) {
     int status = emu_run_lanes(warps[*i].body, NULL, 0, out, report);
     cr_assert_eq(status, 0, "%s: %s", warps[*i].name, report);
     for (uint32_t lane = 0; lane < 32; lane++)
-        cr_expect_eq(out[0][lane], warps[*i].rule(lane), "%s: lane %u has %u, wanted %u", warps[*i].name, lane, out[0][lane],
-                     warps[*i].rule(lane));
+        cr_expect_eq(out[0][lane], warps[*i].rule(lane), "%s: lane %u has %u, wanted %u", warps[*i].name,
+                     lane, out[0][lane], warps[*i].rule(lane));
     free(report);
 }
 
 /* ---- whole kernels ---- */
 
-#define HEAD ".version 9.0\n.target sm_100a\n.address_size 64\n"
+#define HEAD   ".version 9.0\n.target sm_100a\n.address_size 64\n"
 #define ORDERS 6
 
 static uint64_t buffer(size_t bytes) {
@@ -107,17 +109,24 @@ static void set_order(struct emu_run *run, int k) {
 }
 
 Test(emu_flow, function_calls_and_local_memory) {
-    static const char ptx[] = HEAD
-        ".func (.param .b32 r) square(.param .b32 x) { .reg .b32 %a; ld.param.b32 %a, [x]; mul.lo.u32 %a, %a, %a; st.param.b32 [r], %a; ret; }\n"
-        ".func (.param .b32 r) plus(.param .b32 x, .param .b32 y) { .reg .b32 %a, %b; .reg .pred %p; .param .b32 q, s;\n"
-        "ld.param.b32 %a, [x]; st.param.b32 [q], %a; call (s), square, (q); ld.param.b32 %a, [s]; ld.param.b32 %b, [y];\n"
-        "add.u32 %a, %a, %b; st.param.b32 [r], %a; setp.eq.u32 %p, %a, 7; @%p ret; st.param.b32 [r], %a; ret; }\n"
-        ".visible .entry test(.param .u64 out) { .reg .b32 %t; .reg .b64 %o, %w; .reg .pred %p; .local .align 4 .b8 l[128];\n"
-        "ld.param.u64 %o, [out]; mov.u32 %t, %tid.x; mul.wide.u32 %w, %t, 4; add.u64 %o, %o, %w;\n"
-        "{ .param .b32 a; .param .b32 b; .param .b32 c; st.param.b32 [a], %t; st.param.b32 [b], 7; call.uni (c), plus, (a, b);\n"
-        "ld.param.b32 %t, [c]; }\n"
-        ".reg .b64 %l; mov.u64 %l, l; add.u64 %l, %l, %w; st.local.b32 [%l], %t; cvta.local.u64 %l, %l; ld.b32 %t, [%l];\n"
-        "st.global.b32 [%o], %t; ret; }";
+    static const char ptx[] =
+        HEAD ".func (.param .b32 r) square(.param .b32 x) { .reg .b32 %a; ld.param.b32 %a, [x]; mul.lo.u32 "
+             "%a, %a, %a; st.param.b32 [r], %a; ret; }\n"
+             ".func (.param .b32 r) plus(.param .b32 x, .param .b32 y) { .reg .b32 %a, %b; .reg .pred %p; "
+             ".param .b32 q, s;\n"
+             "ld.param.b32 %a, [x]; st.param.b32 [q], %a; call (s), square, (q); ld.param.b32 %a, [s]; "
+             "ld.param.b32 %b, [y];\n"
+             "add.u32 %a, %a, %b; st.param.b32 [r], %a; setp.eq.u32 %p, %a, 7; @%p ret; st.param.b32 [r], "
+             "%a; ret; }\n"
+             ".visible .entry test(.param .u64 out) { .reg .b32 %t; .reg .b64 %o, %w; .reg .pred %p; .local "
+             ".align 4 .b8 l[128];\n"
+             "ld.param.u64 %o, [out]; mov.u32 %t, %tid.x; mul.wide.u32 %w, %t, 4; add.u64 %o, %o, %w;\n"
+             "{ .param .b32 a; .param .b32 b; .param .b32 c; st.param.b32 [a], %t; st.param.b32 [b], 7; "
+             "call.uni (c), plus, (a, b);\n"
+             "ld.param.b32 %t, [c]; }\n"
+             ".reg .b64 %l; mov.u64 %l, l; add.u64 %l, %l, %w; st.local.b32 [%l], %t; cvta.local.u64 %l, %l; "
+             "ld.b32 %t, [%l];\n"
+             "st.global.b32 [%o], %t; ret; }";
     uint64_t out = buffer(128);
     static struct emu_run run = {.ptx = ptx, .param_bytes = 8};
     run.params = &out;
@@ -126,35 +135,46 @@ Test(emu_flow, function_calls_and_local_memory) {
 }
 
 /* Threads hand a value round through shared memory; every step is fenced by the barrier under test. */
+/* clang-format off */
 static const char *const barriers[] = {
     "bar.sync 0;", "barrier.cta.sync 3;", "barrier.sync.aligned 1, 128;", "bar.arrive 2, 256; bar.sync 2, 256;",
     "bar.red.popc.u32 %v, 0, %p; ", "mov.u32 %v, 9; barrier.sync %v, 128;",
 };
+/* clang-format on */
 
 ParameterizedTestParameters(emu_flow, barrier) { return wl_test_rows(WL_LEN(barriers) * ORDERS); }
 ParameterizedTest(size_t *i, emu_flow, barrier) {
     char ptx[2048];
     const char *bar = barriers[*i / ORDERS];
     snprintf(ptx, sizeof ptx,
-             HEAD ".visible .entry test(.param .u64 out) { .reg .b32 %%t, %%a, %%b, %%n, %%v; .reg .b64 %%o, %%w; .reg .pred %%p; .shared .b32 ring[128];\n"
-                  "ld.param.u64 %%o, [out]; mov.u32 %%t, %%tid.x; mul.wide.u32 %%w, %%t, 4; add.u64 %%o, %%o, %%w; mov.u32 %%a, ring;\n"
-                  "mad.lo.u32 %%a, %%t, 4, %%a; add.u32 %%b, %%t, 1; and.b32 %%b, %%b, 127; shl.b32 %%b, %%b, 2; mov.u32 %%n, ring; add.u32 %%b, %%b, %%n;\n"
+             HEAD ".visible .entry test(.param .u64 out) { .reg .b32 %%t, %%a, %%b, %%n, %%v; .reg .b64 %%o, "
+                  "%%w; .reg .pred %%p; .shared .b32 ring[128];\n"
+                  "ld.param.u64 %%o, [out]; mov.u32 %%t, %%tid.x; mul.wide.u32 %%w, %%t, 4; add.u64 %%o, "
+                  "%%o, %%w; mov.u32 %%a, ring;\n"
+                  "mad.lo.u32 %%a, %%t, 4, %%a; add.u32 %%b, %%t, 1; and.b32 %%b, %%b, 127; shl.b32 %%b, "
+                  "%%b, 2; mov.u32 %%n, ring; add.u32 %%b, %%b, %%n;\n"
                   "setp.ge.u32 %%p, %%t, 0; mov.u32 %%n, 0; st.shared.u32 [%%a], %%t;\n"
-                  "L: %s ld.shared.u32 %%v, [%%b]; { .reg .b32 %%v; %s } st.shared.u32 [%%a], %%v; add.u32 %%n, %%n, 1; setp.lt.u32 %%p, %%n, 32; @%%p bra L;\n"
-                  "st.global.b32 [%%o], %%v; ret; }", bar, bar);
+                  "L: %s ld.shared.u32 %%v, [%%b]; { .reg .b32 %%v; %s } st.shared.u32 [%%a], %%v; add.u32 "
+                  "%%n, %%n, 1; setp.lt.u32 %%p, %%n, 32; @%%p bra L;\n"
+                  "st.global.b32 [%%o], %%v; ret; }",
+             bar, bar);
     uint64_t out = buffer(512);
     static struct emu_run run;
     run = (struct emu_run){.ptx = ptx, .params = &out, .param_bytes = 8, .block = {128}};
     set_order(&run, (int)(*i % ORDERS));
     cr_assert_eq(emu_run(&run), 0, "%s: %s", bar, run.report);
-    for (uint32_t t = 0; t < 128; t++) cr_expect_eq(((uint32_t *)(uintptr_t)out)[t], (t + 32) % 128, "%s: thread %u", bar, t);
+    for (uint32_t t = 0; t < 128; t++)
+        cr_expect_eq(((uint32_t *)(uintptr_t)out)[t], (t + 32) % 128, "%s: thread %u", bar, t);
 }
 
-Test(emu_flow, blocks_that_wait_for_each_other_finish) { /* more blocks than host threads, the first waits for the last */
+Test(emu_flow, blocks_that_wait_for_each_other_finish) { /* more blocks than host threads, the first waits for
+                                                            the last */
     static const char ptx[] = HEAD
         ".visible .entry test(.param .u64 flags) { .reg .b32 %c, %n, %v; .reg .b64 %f, %w; .reg .pred %p;\n"
-        "ld.param.u64 %f, [flags]; mov.u32 %c, %ctaid.x; mov.u32 %n, %nctaid.x; sub.u32 %n, %n, 1; setp.eq.u32 %p, %c, %n; @%p bra GO;\n"
-        "mul.wide.u32 %w, %c, 4; add.u64 %w, %w, %f; L: ld.acquire.gpu.global.u32 %v, [%w+4]; setp.eq.u32 %p, %v, 0; @%p bra L;\n"
+        "ld.param.u64 %f, [flags]; mov.u32 %c, %ctaid.x; mov.u32 %n, %nctaid.x; sub.u32 %n, %n, 1; "
+        "setp.eq.u32 %p, %c, %n; @%p bra GO;\n"
+        "mul.wide.u32 %w, %c, 4; add.u64 %w, %w, %f; L: ld.acquire.gpu.global.u32 %v, [%w+4]; setp.eq.u32 "
+        "%p, %v, 0; @%p bra L;\n"
         "GO: mul.wide.u32 %w, %c, 4; add.u64 %w, %w, %f; st.release.gpu.global.u32 [%w], 1; ret; }";
     uint64_t flags = buffer(4 * 65);
     static struct emu_run run = {.ptx = ptx, .param_bytes = 8, .grid = {64}, .block = {1}};
@@ -167,13 +187,17 @@ Test(emu_flow, blocks_that_wait_for_each_other_finish) { /* more blocks than hos
     }
 }
 
-Test(emu_flow, lanes_that_wait_for_each_other_finish) { /* lane 0 spins, at the lower address, for what lane 1 writes */
+Test(emu_flow,
+     lanes_that_wait_for_each_other_finish) { /* lane 0 spins, at the lower address, for what lane 1 writes */
     uint32_t out[4][32];
     char *report = calloc(1, 16384);
-    int status = emu_run_lanes(".shared .b32 f; mov.u32 %r3, f; setp.eq.u32 %p2, %lane, 1; mov.u32 %r0, 0; setp.eq.u32 %p0, %lane, 0;\n"
-                               "@%p0 st.shared.u32 [%r3], %r0; bar.warp.sync -1; @!%p0 bra NEXT;\n"
-                               "L: ld.volatile.shared.u32 %r0, [%r3]; setp.eq.u32 %p1, %r0, 0; @%p1 bra L; bra END;\n"
-                               "NEXT: @%p2 st.volatile.shared.u32 [%r3], 77; END: bar.warp.sync -1;", NULL, 0, out, report);
+    int status =
+        emu_run_lanes(".shared .b32 f; mov.u32 %r3, f; setp.eq.u32 %p2, %lane, 1; mov.u32 %r0, 0; "
+                      "setp.eq.u32 %p0, %lane, 0;\n"
+                      "@%p0 st.shared.u32 [%r3], %r0; bar.warp.sync -1; @!%p0 bra NEXT;\n"
+                      "L: ld.volatile.shared.u32 %r0, [%r3]; setp.eq.u32 %p1, %r0, 0; @%p1 bra L; bra END;\n"
+                      "NEXT: @%p2 st.volatile.shared.u32 [%r3], 77; END: bar.warp.sync -1;",
+                      NULL, 0, out, report);
     cr_assert_eq(status, 0, "%s", report);
     cr_expect_eq(out[0][0], 77);
     free(report);
@@ -181,6 +205,7 @@ Test(emu_flow, lanes_that_wait_for_each_other_finish) { /* lane 0 spins, at the 
 
 /* ---- what is reported ---- */
 
+/* clang-format off */
 static const struct {
     const char *name, *body; /* lines 1 to 4 are the head; 64 threads, 64 bytes of shared memory s, %a = s, %t = tid */
     int status;
@@ -207,26 +232,33 @@ static const struct {
     {"setmaxnreg beyond the pool", "setmaxnreg.inc.sync.aligned.u32 256;", 702, {"deadlock", "setmaxnreg", "waits"}},
     {"a barrier of two sizes", "setp.lt.u32 %p, %t, 32; @%p bra L; bar.sync 1, 64; bra M; L: bar.sync 1, 96; M: ret;", 719, {"barrier 1 is in use", "64", "96"}},
 };
+/* clang-format on */
 
 ParameterizedTestParameters(emu_flow, fault) { return wl_test_rows(WL_LEN(faults)); }
 ParameterizedTest(size_t *i, emu_flow, fault) {
     char ptx[2048];
     uint64_t out = 0;
     snprintf(ptx, sizeof ptx,
-             ".version 9.0\n.target sm_100a\n.visible .entry test(.param .u64 out) .reqntid 64 .minnctapersm 4 { .reg .b32 %%t, %%a, %%r; .reg .pred %%p; .shared .b8 s[64];\n"
-             "mov.u32 %%t, %%tid.x; mov.u32 %%a, s;\n%s\nret; }", faults[*i].body);
+             ".version 9.0\n.target sm_100a\n.visible .entry test(.param .u64 out) .reqntid 64 .minnctapersm "
+             "4 { .reg .b32 %%t, %%a, %%r; .reg .pred %%p; .shared .b8 s[64];\n"
+             "mov.u32 %%t, %%tid.x; mov.u32 %%a, s;\n%s\nret; }",
+             faults[*i].body);
     static struct emu_run run;
     for (int k = 0; k < 3; k++) {
-        run = (struct emu_run){.ptx = ptx, .params = &out, .param_bytes = 8, .block = {64}, .timeout_ms = 200};
+        run =
+            (struct emu_run){.ptx = ptx, .params = &out, .param_bytes = 8, .block = {64}, .timeout_ms = 200};
         set_order(&run, k);
-        cr_expect_eq(emu_run(&run), faults[*i].status, "%s: status %d: %s", faults[*i].name, run.status, run.report);
+        cr_expect_eq(emu_run(&run), faults[*i].status, "%s: status %d: %s", faults[*i].name, run.status,
+                     run.report);
         for (int s = 0; s < 3; s++)
-            cr_expect(strstr(run.report, faults[*i].says[s]), "%s: '%s' is not in: %s", faults[*i].name, faults[*i].says[s], run.report);
+            cr_expect(strstr(run.report, faults[*i].says[s]), "%s: '%s' is not in: %s", faults[*i].name,
+                      faults[*i].says[s], run.report);
     }
 }
 
 /* ---- what is refused when a module is loaded ---- */
 
+/* clang-format off */
 static const struct {
     const char *body, *says; /* on line 5 */
 } refused[] = {
@@ -246,11 +278,16 @@ static const struct {
     {"call missing;", "'missing' is not declared"},
     {"tex.2d.v4.f32.s32 {%r, %r, %r, %r}, [%d, {%r, %r}];", "unknown instruction 'tex.2d.v4.f32.s32'"},
 };
+/* clang-format on */
 
 ParameterizedTestParameters(emu_flow, refuses) { return wl_test_rows(WL_LEN(refused)); }
 ParameterizedTest(size_t *i, emu_flow, refuses) {
     char ptx[1024];
-    snprintf(ptx, sizeof ptx, HEAD ".visible .entry test() { .reg .b32 %%r; .reg .b64 %%d; .reg .b16 %%h; .reg .pred %%p;\n%s\nret; }", refused[*i].body);
+    snprintf(
+        ptx, sizeof ptx,
+        HEAD
+        ".visible .entry test() { .reg .b32 %%r; .reg .b64 %%d; .reg .b16 %%h; .reg .pred %%p;\n%s\nret; }",
+        refused[*i].body);
     static struct emu_run run;
     run = (struct emu_run){.ptx = ptx};
     cr_expect_eq(emu_run(&run), -1, "%s was taken", refused[*i].body);

@@ -1,5 +1,5 @@
-/* Lane instructions: bit by bit against what an H200 gave (tests/captures, by tests/capture/lane.c), by rows for what that
- * machine does not have, and within their stated errors for the approximate functions. */
+/* Lane instructions: bit by bit against what an H200 gave (tests/captures, by tests/capture/lane.c), by rows
+ * for what that machine does not have, and within their stated errors for the approximate functions. */
 #include "tests/test.h"
 
 #include <math.h>
@@ -20,7 +20,8 @@ static const struct emu_row *row_named(const char *id) {
     return NULL;
 }
 
-static void check_form(const char *id, const char *mnemonic, unsigned long long wanted, uint64_t in, uint64_t out) {
+static void check_form(const char *id, const char *mnemonic, unsigned long long wanted, uint64_t in,
+                       uint64_t out) {
     static char text[8192];
     static struct emu_run run;
     const struct emu_row *row = row_named(id);
@@ -28,9 +29,11 @@ static void check_form(const char *id, const char *mnemonic, unsigned long long 
     int at = sprintf(text, ".version 9.0\n.target sm_90\n.address_size 64\n");
     cr_assert(lane_entry(row, mnemonic, "test", text + at, sizeof text - (size_t)at));
     uint64_t params[2] = {in, out};
-    run = (struct emu_run){.ptx = text, .params = params, .param_bytes = sizeof params, .grid = {LANE_THREADS / 32}};
+    run = (struct emu_run){
+        .ptx = text, .params = params, .param_bytes = sizeof params, .grid = {LANE_THREADS / 32}};
     cr_expect_eq(emu_run(&run), 0, "%s: %s", mnemonic, run.report);
-    cr_expect_eq(lane_hash((const uint32_t *)(uintptr_t)out), wanted, "%s (%s) is not what the H200 gave", mnemonic, id);
+    cr_expect_eq(lane_hash((const uint32_t *)(uintptr_t)out), wanted, "%s (%s) is not what the H200 gave",
+                 mnemonic, id);
 }
 
 ParameterizedTestParameters(emu_lane, captured) { return wl_test_rows(PARTS); }
@@ -49,10 +52,11 @@ ParameterizedTest(size_t *part, emu_lane, captured) {
 
 /* ---- rows: what sm_90 lacks, and what a capture would not show ---- */
 
-#define ONE 0x3f800000u
+#define ONE  0x3f800000u
 #define NAN_ 0x7fffffffu
-#define INF 0x7f800000u
+#define INF  0x7f800000u
 
+/* clang-format off */
 static const struct {
     const char *body;    /* uses %r0 .. (inputs), leaves %r0, %r1 */
     uint32_t in[6], out[2];
@@ -94,6 +98,7 @@ static const struct {
     {"prmt.b32 %r0, %r0, %r1, 0x7610; prmt.b32.f4e %r1, %r2, %r3, %r4;", {0x33221100, 0x77665544, 0x33221100, 0x77665544, 1}, {0x77661100, 0x44332211}},
     {"and.b32 %r2, %lane, 1; setp.eq.u32 %p0, %r2, 2; @%p0 mov.u32 %r0, 9; @!%p0 add.u32 %r1, %r1, 1;", {5, 6}, {5, 7}},
 };
+/* clang-format on */
 
 ParameterizedTestParameters(emu_lane, row) { return wl_test_rows(WL_LEN(rows)); }
 ParameterizedTest(size_t *i, emu_lane, row) {
@@ -104,16 +109,19 @@ ParameterizedTest(size_t *i, emu_lane, row) {
     snprintf(body, sizeof body, ".reg .b8 %%b; setp.ne.u32 %%p1, %%lane, %%lane;\n%s", rows[*i].body);
     cr_assert_eq(emu_run_lanes(body, in[0], 6, out, report), 0, "%s: %s", rows[*i].body, report);
     for (int k = 0; k < 2; k++)
-        cr_expect_eq(out[k][7], rows[*i].out[k], "%s: %%r%d is %08x, wanted %08x", rows[*i].body, k, out[k][7], rows[*i].out[k]);
+        cr_expect_eq(out[k][7], rows[*i].out[k], "%s: %%r%d is %08x, wanted %08x", rows[*i].body, k,
+                     out[k][7], rows[*i].out[k]);
     free(report);
 }
 
 /* Under a partial mask the other lanes keep what they had: one row of each way of writing. */
+/* clang-format off */
 static const char *const masked[] = {
     "add.u32 %r0, %r0, %r1;", "mad.wide.u32 %rd3, %r0, 1, 0; cvt.u32.u64 %r4, %rd3; @%p2 mov.u32 %r0, %r4;", "add.f32 %r0, %r0, %r1;",
     "selp.b32 %r0, %r1, %r2, %p1;", "max.f32 %r0, %r1, %r2;", "ex2.approx.f32 %r0, %r1;", "cvt.rn.bf16x2.f32 %r0, %r1, %r2;",
     "popc.b32 %r0, %r1;", "shfl.sync.idx.b32 %r0, %r1, 0, 31, 0xfff0;", "ld.global.b32 %r0, [%in];", "mov.b64 {%r0, _}, %rd0;", "cvt.rni.s32.f32 %r0, %r1;",
 };
+/* clang-format on */
 
 ParameterizedTestParameters(emu_lane, masked) { return wl_test_rows(WL_LEN(masked)); }
 ParameterizedTest(size_t *i, emu_lane, masked) {
@@ -122,11 +130,14 @@ ParameterizedTest(size_t *i, emu_lane, masked) {
     for (uint32_t k = 0; k < 6; k++)
         for (uint32_t lane = 0; lane < 32; lane++) in[k][lane] = 0x3f800000 + k * 0x01234567 + lane * 77;
     snprintf(body, sizeof body,
-             "setp.ne.u32 %%p2, %%lane, %%lane; setp.eq.u32 %%p1, %%lane, 0; setp.lt.u32 %%p0, %%lane, 16; setp.ge.and.u32 %%p0, %%lane, 4, %%p0;\n"
-             "mov.u32 %%r1, %%r1; @!%%p0 bra E;\n%s\nE: bar.warp.sync -1;", masked[*i]);
+             "setp.ne.u32 %%p2, %%lane, %%lane; setp.eq.u32 %%p1, %%lane, 0; setp.lt.u32 %%p0, %%lane, 16; "
+             "setp.ge.and.u32 %%p0, %%lane, 4, %%p0;\n"
+             "mov.u32 %%r1, %%r1; @!%%p0 bra E;\n%s\nE: bar.warp.sync -1;",
+             masked[*i]);
     cr_assert_eq(emu_run_lanes(body, in[0], 6, out, report), 0, "%s: %s", masked[*i], report);
     for (uint32_t lane = 0; lane < 32; lane++)
-        if (lane < 4 || lane >= 16) cr_expect_eq(out[0][lane], in[0][lane], "%s wrote lane %u", masked[*i], lane);
+        if (lane < 4 || lane >= 16)
+            cr_expect_eq(out[0][lane], in[0][lane], "%s wrote lane %u", masked[*i], lane);
     free(report);
 }
 
@@ -135,6 +146,7 @@ ParameterizedTest(size_t *i, emu_lane, masked) {
 static double rcp(double x) { return 1 / x; }
 static double rsqrt_(double x) { return 1 / sqrt(x); }
 
+/* clang-format off */
 static const struct {
     const char *name;
     double (*exact)(double);
@@ -152,6 +164,7 @@ static const struct {
     {"sin.approx.f32", sin, 0.51, {{0, 0}, {0x80000000, 0x80000000}, {INF, NAN_}, {0xff800000, NAN_}, {NAN_, NAN_}, {0x3f800000, 0x3f576aa4}}},
     {"cos.approx.f32", cos, 0.51, {{0, ONE}, {0x80000000, ONE}, {INF, NAN_}, {0xff800000, NAN_}, {NAN_, NAN_}, {0x3f800000, 0x3f0a5140}}},
 };
+/* clang-format on */
 
 static float as_float(uint32_t u) {
     float f;
@@ -167,7 +180,8 @@ ParameterizedTest(size_t *i, emu_lane, approximate) {
     for (int k = 0; k < 32; k++) in[k] = approx[*i].corners[k % 6][0];
     cr_assert_eq(emu_run_lanes(body, in, 1, out, report), 0, "%s", report);
     for (int k = 0; k < 6; k++)
-        cr_expect_eq(out[0][k], approx[*i].corners[k][1], "%s of %08x is %08x, wanted %08x", approx[*i].name, in[k], out[0][k], approx[*i].corners[k][1]);
+        cr_expect_eq(out[0][k], approx[*i].corners[k][1], "%s of %08x is %08x, wanted %08x", approx[*i].name,
+                     in[k], out[0][k], approx[*i].corners[k][1]);
     for (uint32_t round = 0, state = 12345; round < 60; round++) {
         for (int k = 0; k < 32; k++) {
             state = state * 1664525 + 1013904223;
@@ -177,7 +191,8 @@ ParameterizedTest(size_t *i, emu_lane, approximate) {
         for (int k = 0; k < 32; k++) {
             double exact = approx[*i].exact(as_float(in[k]));
             double unit = ldexp(1, ilogb(exact) - 23), error = fabs(as_float(out[0][k]) - exact) / unit;
-            cr_expect_leq(error, approx[*i].ulps, "%s of %08x is off by %.3f units", approx[*i].name, in[k], error);
+            cr_expect_leq(error, approx[*i].ulps, "%s of %08x is off by %.3f units", approx[*i].name, in[k],
+                          error);
         }
     }
     free(report);

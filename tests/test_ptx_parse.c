@@ -6,13 +6,16 @@
 
 #include "runtime/emu/ptx.h"
 
-#define HEAD ".version 9.0\n.target sm_100a\n.address_size 64\n"
+#define HEAD       ".version 9.0\n.target sm_100a\n.address_size 64\n"
 #define BODY(text) HEAD ".visible .entry k() {\n" text "\n}\n" /* text starts on line 5 */
 
-static struct ptx_module *parse(const char *text, struct ptx_error *error) { return ptx_parse(text, strlen(text), error); }
+static struct ptx_module *parse(const char *text, struct ptx_error *error) {
+    return ptx_parse(text, strlen(text), error);
+}
 
 /* ---- what is taken ---- */
 
+/* clang-format off */
 static const char *const good[] = {
     HEAD,
     ".version 9.4\n.target sm_100a, debug\n.address_size 64\n",
@@ -36,6 +39,7 @@ static const char *const good[] = {
     BODY(".reg .b32 r; mov.b32 r, (1 << 4) + 3 * 2; mov.b32 r, 0b101; mov.b32 r, 017; mov.b32 r, 5U; mov.b32 r, ~1 & 7; mov.b32 r, WARP_SZ;"),
     BODY(".pragma \"nounroll\"; .local .align 8 .b8 l[8]; .param .b32 q; ;;"),
 };
+/* clang-format on */
 
 ParameterizedTestParameters(ptx_parse, takes) { return wl_test_rows(WL_LEN(good)); }
 ParameterizedTest(size_t *i, ptx_parse, takes) {
@@ -47,6 +51,7 @@ ParameterizedTest(size_t *i, ptx_parse, takes) {
 
 /* ---- what is refused, and where ---- */
 
+/* clang-format off */
 static const struct {
     const char *text;
     uint32_t line, column;
@@ -87,15 +92,18 @@ static const struct {
     {BODY("L: .callprototype _ ();"), 5, 4, "indirect calls"},
     {BODY("ret;") "}", 7, 1, "a directive is wanted, not '}'"},
 };
+/* clang-format on */
 
 ParameterizedTestParameters(ptx_parse, refuses) { return wl_test_rows(WL_LEN(bad)); }
 ParameterizedTest(size_t *i, ptx_parse, refuses) {
     struct ptx_error error;
     struct ptx_module *m = parse(bad[*i].text, &error);
     cr_assert(!m, "taken:\n%s", bad[*i].text);
-    cr_expect(strstr(error.text, bad[*i].says), "row %zu says '%s', wanted '%s'", *i, error.text, bad[*i].says);
-    cr_expect(error.line == bad[*i].line && error.column == bad[*i].column, "row %zu (%s): at %u:%u, wanted %u:%u", *i, error.text,
-              error.line, error.column, bad[*i].line, bad[*i].column);
+    cr_expect(strstr(error.text, bad[*i].says), "row %zu says '%s', wanted '%s'", *i, error.text,
+              bad[*i].says);
+    cr_expect(error.line == bad[*i].line && error.column == bad[*i].column,
+              "row %zu (%s): at %u:%u, wanted %u:%u", *i, error.text, error.line, error.column, bad[*i].line,
+              bad[*i].column);
 }
 
 /* ---- what it makes of it ---- */
@@ -104,7 +112,8 @@ Test(ptx_parse, scopes_and_labels) {
     struct ptx_error error;
     struct ptx_module *m = parse(BODY(".reg .b32 a, %r<3>;\n L: mov.u32 a, 1;\n"
                                       "{ .reg .b64 a; L: mov.u64 a, %r2; bra L; }\n"
-                                      "mov.u32 a, 2; bra L;"), &error);
+                                      "mov.u32 a, 2; bra L;"),
+                                 &error);
     cr_assert(m, "%s", error.text);
     struct ptx_function *f = &m->functions[0];
     cr_assert_eq(f->insn_count, 5);
@@ -120,8 +129,10 @@ Test(ptx_parse, scopes_and_labels) {
 
 Test(ptx_parse, initial_values) {
     struct ptx_error error;
-    struct ptx_module *m = parse(HEAD ".global .u16 a[2][2] = {{1, 2}, {3}};\n.const .f32 f[] = {1, -2.5, 0f40490fdb};\n"
-                                      ".global .u64 p = a + 2;", &error);
+    struct ptx_module *m =
+        parse(HEAD ".global .u16 a[2][2] = {{1, 2}, {3}};\n.const .f32 f[] = {1, -2.5, 0f40490fdb};\n"
+                   ".global .u64 p = a + 2;",
+              &error);
     cr_assert(m, "%u:%u: %s", error.line, error.column, error.text);
     cr_expect_eq(m->variable_count, 3);
     const uint16_t *a = (const void *)m->variables[0]->init;
@@ -136,8 +147,10 @@ Test(ptx_parse, initial_values) {
 
 Test(ptx_parse, positions_and_loc) {
     struct ptx_error error;
-    struct ptx_module *m = parse(HEAD ".file 3 \"softmax.ptx\"\n.entry k(.param .u32 a, .param .align 8 .b8 b[3], .param .u64 c) {\n"
-                                      ".loc 3 17 0\n  ret;\n}", &error);
+    struct ptx_module *m = parse(
+        HEAD ".file 3 \"softmax.ptx\"\n.entry k(.param .u32 a, .param .align 8 .b8 b[3], .param .u64 c) {\n"
+             ".loc 3 17 0\n  ret;\n}",
+        &error);
     cr_assert(m, "%s", error.text);
     const struct ptx_function *f = &m->functions[0];
     cr_expect(f->insns[0].pos.line == 7 && f->insns[0].pos.column == 3 && f->insns[0].pos.loc_line == 17);
@@ -148,11 +161,13 @@ Test(ptx_parse, positions_and_loc) {
 
 /* ---- hostile inputs: every prefix, and every byte of a sample changed ---- */
 
+/* clang-format off */
 static const char sample[] =
     HEAD ".file 1 \"t\"\n.global .align 8 .u64 g[2] = {1, generic(g)+8};\n"
          ".entry k(.param .align 64 .b8 m[128]) .reqntid 32 { .reg .b32 %r<4>; .reg .pred %p; .loc 1 2 0\n"
          "{ L: mov.b64 {%r1, _}, 0d3FF0000000000000; @!%p bra L; st.shared.v2.b32 [%r1+-4], {%r2, -1.5}; }\n"
          "ts: .branchtargets M; brx.idx %r0, ts; M: setp.eq.u32 %p|_, %r1, (1<<3)?2:~1; ret; }\n";
+/* clang-format on */
 
 Test(ptx_parse, prefixes_and_changed_bytes) {
     struct ptx_error error;

@@ -30,7 +30,8 @@ void *emu_decode_alloc(struct emu_decoder *d, size_t bytes) {
     return memory;
 }
 
-void *emu_decode_grow(struct emu_decoder *d, void *array, uint32_t count, uint32_t *capacity, size_t element_bytes) {
+void *emu_decode_grow(struct emu_decoder *d, void *array, uint32_t count, uint32_t *capacity,
+                      size_t element_bytes) {
     if (count < *capacity) return array;
     uint32_t wanted = *capacity ? *capacity * 2 : 16;
     /* aligned, since the constant pool grows here too and is read as vectors */
@@ -53,9 +54,11 @@ bool emu_mnemonic_has(const char *mnemonic, const char *word) {
 static _Noreturn void no_row(struct emu_decoder *d, bool any_pattern) {
     const struct ptx_insn *s = d->insn;
     int base = (int)strcspn(s->mnemonic, ".");
-    if (!emu_row_known_base(s->mnemonic)) emu_decode_fail_at(d, s->pos, "unknown instruction '%s'", s->mnemonic);
+    if (!emu_row_known_base(s->mnemonic))
+        emu_decode_fail_at(d, s->pos, "unknown instruction '%s'", s->mnemonic);
     if (!any_pattern)
-        emu_decode_fail_at(d, s->pos, "'%s': no form of %.*s has these modifiers and this type", s->mnemonic, base, s->mnemonic);
+        emu_decode_fail_at(d, s->pos, "'%s': no form of %.*s has these modifiers and this type", s->mnemonic,
+                           base, s->mnemonic);
     if (d->operand_failed >= s->count)
         emu_decode_fail_at(d, s->pos, "'%s' needs more than %u operands", s->mnemonic, s->count);
     const struct ptx_operand *o = &s->operands[d->operand_failed];

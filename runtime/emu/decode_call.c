@@ -1,7 +1,7 @@
-/* decode_call: bodies of functions. A called function's body is put in place of the call, so that a warp has one space
- * of program counters and no stack, and the lanes of a diverged warp meet again behind the call as behind any branch.
- * Its registers and parameters exist once for all its calls, since a lane is in at most one of them: recursion is
- * therefore refused. */
+/* decode_call: bodies of functions. A called function's body is put in place of the call, so that a warp has
+ * one space of program counters and no stack, and the lanes of a diverged warp meet again behind the call as
+ * behind any branch. Its registers and parameters exist once for all its calls, since a lane is in at most
+ * one of them: recursion is therefore refused. */
 #include <string.h>
 
 #include "runtime/emu/decoder.h"
@@ -12,13 +12,14 @@
 struct emu_inline {
     struct emu_inline *outer;
     const struct ptx_function *source;
-    uint32_t *place;  /* of instruction i of the text: its index in the code */
+    uint32_t *place; /* of instruction i of the text: its index in the code */
     uint32_t *branches, branch_count, branch_capacity; /* code that jumps inside this body */
 };
 
 struct emu_insn *emu_decode_append(struct emu_decoder *d) {
     struct emu_function *fn = d->fn;
-    if (fn->code_count == MAX_CODE) emu_decode_fail_at(d, d->insn->pos, "more than %u instructions after inlining", MAX_CODE);
+    if (fn->code_count == MAX_CODE)
+        emu_decode_fail_at(d, d->insn->pos, "more than %u instructions after inlining", MAX_CODE);
     fn->code = emu_decode_grow(d, fn->code, fn->code_count, &d->code_capacity, sizeof *fn->code);
     struct emu_insn *insn = &fn->code[fn->code_count++];
     insn->source = d->insn;
@@ -27,11 +28,13 @@ struct emu_insn *emu_decode_append(struct emu_decoder *d) {
 
 static void note_branch(struct emu_decoder *d, uint32_t at) {
     struct emu_inline *in = d->inlining;
-    in->branches = emu_decode_grow(d, in->branches, in->branch_count, &in->branch_capacity, sizeof *in->branches);
+    in->branches =
+        emu_decode_grow(d, in->branches, in->branch_count, &in->branch_capacity, sizeof *in->branches);
     in->branches[in->branch_count++] = at;
 }
 
-/* A jump to instruction `to` of the text being read, under the guard of the present instruction (inverted: skip). */
+/* A jump to instruction `to` of the text being read, under the guard of the present instruction (inverted:
+ * skip). */
 static void emit_jump(struct emu_decoder *d, uint32_t to, bool invert) {
     struct emu_insn *insn = emu_decode_append(d);
     insn->row = emu_row_match("bra", insn->mod);
@@ -49,7 +52,8 @@ static void emit_jump(struct emu_decoder *d, uint32_t to, bool invert) {
 
 /* ---- calls ---- */
 
-static const struct ptx_function *callee(struct emu_decoder *d, const struct ptx_operand **args, const struct ptx_operand **returns) {
+static const struct ptx_function *callee(struct emu_decoder *d, const struct ptx_operand **args,
+                                         const struct ptx_operand **returns) {
     const struct ptx_insn *insn = d->insn;
     const struct ptx_function *f = NULL;
     *args = *returns = NULL;
@@ -61,17 +65,20 @@ static const struct ptx_function *callee(struct emu_decoder *d, const struct ptx
         else emu_decode_fail_at(d, o->pos, "indirect calls are not supported");
     }
     if (!f) emu_decode_fail_at(d, insn->pos, "a call needs a function's name");
-    if (f->declared_only) emu_decode_fail_at(d, insn->pos, "'%s' has no body in this module: it cannot be called", f->name);
+    if (f->declared_only)
+        emu_decode_fail_at(d, insn->pos, "'%s' has no body in this module: it cannot be called", f->name);
     for (const struct emu_inline *in = d->inlining; in; in = in->outer)
-        if (in->source == f) emu_decode_fail_at(d, insn->pos, "'%s' calls itself: recursion is not supported", f->name);
+        if (in->source == f)
+            emu_decode_fail_at(d, insn->pos, "'%s' calls itself: recursion is not supported", f->name);
     return f;
 }
 
 /* Appends what copies actual to formal parameters, or back. */
-static void emit_copies(struct emu_decoder *d, const struct ptx_operand *actual, struct ptx_var *const *formal,
-                        uint32_t count, bool back) {
+static void emit_copies(struct emu_decoder *d, const struct ptx_operand *actual,
+                        struct ptx_var *const *formal, uint32_t count, bool back) {
     uint32_t have = actual ? actual->count : 0;
-    if (have != count) emu_decode_fail_at(d, d->insn->pos, "%u parameters where the function has %u", have, count);
+    if (have != count)
+        emu_decode_fail_at(d, d->insn->pos, "%u parameters where the function has %u", have, count);
     if (count == 0) return;
     struct emu_call_copies *copies = emu_decode_alloc(d, sizeof *copies + count * sizeof copies->copy[0]);
     copies->count = count;
@@ -110,7 +117,8 @@ static void emit_call(struct emu_decoder *d, uint32_t index) {
 
 static bool is(const struct ptx_insn *insn, const char *word) {
     size_t length = strlen(word);
-    return strncmp(insn->mnemonic, word, length) == 0 && (insn->mnemonic[length] == '\0' || insn->mnemonic[length] == '.');
+    return strncmp(insn->mnemonic, word, length) == 0 &&
+           (insn->mnemonic[length] == '\0' || insn->mnemonic[length] == '.');
 }
 
 static void emit(struct emu_decoder *d, const struct ptx_function *source, uint32_t index) {

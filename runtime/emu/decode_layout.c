@@ -1,9 +1,9 @@
-/* decode_layout: where the registers and variables that an entry can reach live. Laid out anew for every entry: its own
- * code is all that sees them.
+/* decode_layout: where the registers and variables that an entry can reach live. Laid out anew for every
+ * entry: its own code is all that sees them.
  *
- *   registers   consecutive slots of the warp's register bank; the last EMU_SINK_SLOTS take what is written to `_`
- *   shared      static variables from EMU_SMEM_RESERVED on; dynamic ones (.extern) all at fn->dynamic_smem_offset
- *   local       .local variables, and the .param variables of calls */
+ *   registers   consecutive slots of the warp's register bank; the last EMU_SINK_SLOTS take what is written
+ * to `_` shared      static variables from EMU_SMEM_RESERVED on; dynamic ones (.extern) all at
+ * fn->dynamic_smem_offset local       .local variables, and the .param variables of calls */
 #include <string.h>
 
 #include "runtime/emu/decoder.h"
@@ -17,7 +17,8 @@ struct layout {
 
 static uint64_t place(struct emu_decoder *d, struct ptx_var *v, uint64_t *at, const char *what) {
     uint64_t align = v->align ? v->align : 1, offset = (*at + align - 1) & ~(align - 1);
-    if (offset + v->bytes > 1u << 24) emu_decode_fail_at(d, v->pos, "'%s' does not fit: more than 16 MiB of %s memory", v->name, what);
+    if (offset + v->bytes > 1u << 24)
+        emu_decode_fail_at(d, v->pos, "'%s' does not fit: more than 16 MiB of %s memory", v->name, what);
     *at = offset + v->bytes;
     v->slot = (uint32_t)offset;
     return offset;

@@ -5,6 +5,7 @@
 
 /* ---- the column's text ---- */
 
+/* clang-format off */
 static const struct {
     const char *text;
     enum emu_column_type type;
@@ -16,11 +17,13 @@ static const struct {
     {"label", EMU_COL_LABEL, 0}, {"sym", EMU_COL_SYM, 0},    {"labels", EMU_COL_LABELS, 0}, {"clock", EMU_COL_CLOCK, 0},
     {"list", EMU_COL_LIST, 0},
 };
+/* clang-format on */
 
 static const char *parse_alternative(const char *s, struct emu_column *c) {
     size_t length = strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789");
     for (size_t k = 0; k < sizeof column_types / sizeof column_types[0]; k++)
-        if (strlen(column_types[k].text) == length && memcmp(column_types[k].text, s, length) == 0 && c->count < 3) {
+        if (strlen(column_types[k].text) == length && memcmp(column_types[k].text, s, length) == 0 &&
+            c->count < 3) {
             c->alt[c->count].type = column_types[k].type;
             c->alt[c->count++].bytes = column_types[k].bytes;
         }
@@ -34,7 +37,7 @@ uint32_t emu_columns_parse(const char *s, struct emu_column *columns, uint32_t c
         if (!*s) break;
         struct emu_column *c = &columns[n++];
         *c = (struct emu_column){.text = s};
-        for (c->dest = *s == '='; *s && *s != ','; ) {
+        for (c->dest = *s == '='; *s && *s != ',';) {
             if (*s == '=' || *s == '|' || *s == ' ') s++;
             else if (*s == '*') c->vector = true, s++;
             else if (*s == '+') c->wider = true, s++;
@@ -54,7 +57,8 @@ uint32_t emu_columns_parse(const char *s, struct emu_column *columns, uint32_t c
 
 /* Slots of the constant pool, all lanes equal; a predicate is 0 bytes. */
 static uint32_t constant_slot(struct emu_decoder *d, uint64_t value, uint8_t bytes) {
-    struct emu_constant **bucket = &d->constants[(value * 0x9e3779b97f4a7c15ull >> 40 ^ bytes) % EMU_CONSTANT_BUCKETS];
+    struct emu_constant **bucket =
+        &d->constants[(value * 0x9e3779b97f4a7c15ull >> 40 ^ bytes) % EMU_CONSTANT_BUCKETS];
     for (struct emu_constant *c = *bucket; c; c = c->next)
         if (c->value == value && c->bytes == bytes) return c->slot;
     uint32_t slots = bytes == 16 ? 4 : bytes == 8 ? 2 : 1;
@@ -73,18 +77,22 @@ static uint32_t constant_slot(struct emu_decoder *d, uint64_t value, uint8_t byt
 }
 
 struct emu_opnd emu_decode_const(struct emu_decoder *d, uint64_t value, uint8_t bytes) {
-    return (struct emu_opnd){.kind = EMU_OP_LANES, .bank = EMU_BANK_CONST, .bytes = bytes, .slot = constant_slot(d, value, bytes)};
+    return (struct emu_opnd){
+        .kind = EMU_OP_LANES, .bank = EMU_BANK_CONST, .bytes = bytes, .slot = constant_slot(d, value, bytes)};
 }
 
-struct emu_opnd emu_decode_special(struct emu_decoder *d, enum emu_special what, int64_t value, uint8_t bytes) {
+struct emu_opnd emu_decode_special(struct emu_decoder *d, enum emu_special what, int64_t value,
+                                   uint8_t bytes) {
     struct emu_function *fn = d->fn;
-    struct emu_opnd o = {.kind = bytes ? EMU_OP_LANES : EMU_OP_PRED, .bank = EMU_BANK_SPECIAL, .bytes = bytes};
+    struct emu_opnd o = {
+        .kind = bytes ? EMU_OP_LANES : EMU_OP_PRED, .bank = EMU_BANK_SPECIAL, .bytes = bytes};
     for (uint32_t k = 0; k < fn->special_count; k++)
         if (d->specials[k].what == what && d->specials[k].value == value && d->specials[k].bytes == bytes) {
             o.slot = d->specials[k].slot;
             return o;
         }
-    d->specials = emu_decode_grow(d, d->specials, fn->special_count, &d->special_capacity, sizeof *d->specials);
+    d->specials =
+        emu_decode_grow(d, d->specials, fn->special_count, &d->special_capacity, sizeof *d->specials);
     d->specials[fn->special_count++] = (struct emu_special_lanes){what, value, bytes, fn->special_slots};
     o.slot = fn->special_slots;
     fn->special_slots += bytes == 8 ? 2 : 1;
@@ -93,8 +101,10 @@ struct emu_opnd emu_decode_special(struct emu_decoder *d, enum emu_special what,
 
 /* ---- one operand ---- */
 
-/* A variable's address as lanes of `bytes` (0: as wide as it is by nature); false: it has none of that width. */
-static bool symbol(struct emu_decoder *d, const struct ptx_operand *p, int64_t offset, uint8_t bytes, struct emu_opnd *o) {
+/* A variable's address as lanes of `bytes` (0: as wide as it is by nature); false: it has none of that width.
+ */
+static bool symbol(struct emu_decoder *d, const struct ptx_operand *p, int64_t offset, uint8_t bytes,
+                   struct emu_opnd *o) {
     const struct ptx_var *v = p->var;
     switch (v->space) {
     case PTX_SHARED:
@@ -121,7 +131,8 @@ static bool symbol(struct emu_decoder *d, const struct ptx_operand *p, int64_t o
         if (bytes && bytes != 8) return false;
         for (uint32_t k = 0; k < m->variable_count; k++)
             if (m->variables[k] == v) {
-                if (d->module->addresses[k] == 0) emu_decode_fail_at(d, p->pos, "'%s' is external: it has no address", v->name);
+                if (d->module->addresses[k] == 0)
+                    emu_decode_fail_at(d, p->pos, "'%s' is external: it has no address", v->name);
                 *o = emu_decode_const(d, d->module->addresses[k] + (uint64_t)offset, 8);
             }
         break;
@@ -149,22 +160,26 @@ static bool float_value(const struct ptx_operand *p, bool float_column, uint8_t 
     return true;
 }
 
-static bool lanes(struct emu_decoder *d, const struct emu_column *c, int alt, const struct ptx_operand *p, struct emu_opnd *o) {
+static bool lanes(struct emu_decoder *d, const struct emu_column *c, int alt, const struct ptx_operand *p,
+                  struct emu_opnd *o) {
     uint8_t bytes = c->alt[alt].bytes;
     bool is_float = c->alt[alt].type == EMU_COL_FLOAT;
     if (p->negated) return false;
     if (p->kind == PTX_OP_SINK && c->dest) {
-        *o = (struct emu_opnd){.kind = EMU_OP_SINK, .bytes = bytes, .slot = d->fn->reg_slots - EMU_SINK_SLOTS};
+        *o =
+            (struct emu_opnd){.kind = EMU_OP_SINK, .bytes = bytes, .slot = d->fn->reg_slots - EMU_SINK_SLOTS};
         return true;
     }
     if (p->kind == PTX_OP_REG) {
         uint8_t have = p->var->type.bytes;
-        *o = (struct emu_opnd){.kind = EMU_OP_LANES, .bank = EMU_BANK_REGS, .bytes = have, .slot = p->var->slot};
+        *o = (struct emu_opnd){
+            .kind = EMU_OP_LANES, .bank = EMU_BANK_REGS, .bytes = have, .slot = p->var->slot};
         return have == bytes || (have > bytes && c->wider);
     }
     if (c->dest) return false;
     if (p->kind == PTX_OP_INT && !is_float && fits_width(p->i, bytes)) {
-        *o = emu_decode_const(d, bytes >= 8 ? (uint64_t)p->i : (uint64_t)p->i & ((1ull << 8 * bytes) - 1), bytes);
+        *o = emu_decode_const(d, bytes >= 8 ? (uint64_t)p->i : (uint64_t)p->i & ((1ull << 8 * bytes) - 1),
+                              bytes);
         return true;
     }
     if (p->kind == PTX_OP_FLOAT) {
@@ -178,7 +193,8 @@ static bool lanes(struct emu_decoder *d, const struct emu_column *c, int alt, co
         enum emu_special what;
         int64_t value;
         uint8_t have;
-        if (!emu_special_find(p->name, &what, &value, &have) || have == 0 || bytes < 2 || bytes > 8) return false;
+        if (!emu_special_find(p->name, &what, &value, &have) || have == 0 || bytes < 2 || bytes > 8)
+            return false;
         *o = emu_decode_special(d, what, value, bytes < 4 ? 4 : bytes);
         o->bytes = bytes;
         return true;
@@ -186,24 +202,28 @@ static bool lanes(struct emu_decoder *d, const struct emu_column *c, int alt, co
     return false;
 }
 
-static bool predicate(struct emu_decoder *d, const struct emu_column *c, const struct ptx_operand *p, struct emu_opnd *o) {
+static bool predicate(struct emu_decoder *d, const struct emu_column *c, const struct ptx_operand *p,
+                      struct emu_opnd *o) {
     if (p->kind == PTX_OP_SINK && c->dest) {
         *o = (struct emu_opnd){.kind = EMU_OP_SINK, .slot = d->fn->reg_slots - EMU_SINK_SLOTS};
         return true;
     }
     if (p->kind == PTX_OP_REG && p->var->type.bytes == 0) {
-        *o = (struct emu_opnd){.kind = EMU_OP_PRED, .bank = EMU_BANK_REGS, .slot = p->var->slot, .negated = p->negated};
+        *o = (struct emu_opnd){
+            .kind = EMU_OP_PRED, .bank = EMU_BANK_REGS, .slot = p->var->slot, .negated = p->negated};
         return !(c->dest && p->negated);
     }
     if (c->dest) return false;
     if (p->kind == PTX_OP_INT) {
-        *o = (struct emu_opnd){.kind = EMU_OP_PRED, .bank = EMU_BANK_CONST, .slot = constant_slot(d, p->i ? EMU_FULL : 0, 0)};
+        *o = (struct emu_opnd){
+            .kind = EMU_OP_PRED, .bank = EMU_BANK_CONST, .slot = constant_slot(d, p->i ? EMU_FULL : 0, 0)};
         return true;
     }
     enum emu_special what;
     int64_t value;
     uint8_t bytes;
-    if (p->kind != PTX_OP_SPECIAL || !emu_special_find(p->name, &what, &value, &bytes) || bytes != 0) return false;
+    if (p->kind != PTX_OP_SPECIAL || !emu_special_find(p->name, &what, &value, &bytes) || bytes != 0)
+        return false;
     *o = emu_decode_special(d, what, value, 0);
     return true;
 }
@@ -239,11 +259,13 @@ static bool address(struct emu_decoder *d, const struct ptx_operand *p, bool ten
     return true;
 }
 
-static bool vector(struct emu_decoder *d, const struct emu_column *c, int alt, const struct ptx_operand *p, struct emu_opnd *o) {
+static bool vector(struct emu_decoder *d, const struct emu_column *c, int alt, const struct ptx_operand *p,
+                   struct emu_opnd *o) {
     bool many = p->kind == PTX_OP_VECTOR;
     uint32_t count = many ? p->count : 1;
     struct emu_opnd *elems = emu_decode_alloc(d, (count ? count : 1) * sizeof *elems);
-    *o = (struct emu_opnd){.kind = EMU_OP_VECTOR, .bytes = c->alt[alt].bytes, .count = (uint16_t)count, .elems = elems};
+    *o = (struct emu_opnd){
+        .kind = EMU_OP_VECTOR, .bytes = c->alt[alt].bytes, .count = (uint16_t)count, .elems = elems};
     for (uint32_t k = 0; k < count; k++)
         if (!lanes(d, c, alt, many ? &p->items[k] : p, &elems[k])) return false;
     return count > 0;
@@ -256,14 +278,10 @@ static bool fit_one(struct emu_decoder *d, const struct emu_column *c, int alt, 
     case EMU_COL_PRED: return predicate(d, c, p, o);
     case EMU_COL_BITS:
     case EMU_COL_FLOAT: return c->vector ? vector(d, c, alt, p, o) : lanes(d, c, alt, p, o);
-    case EMU_COL_MASK:
-        insn->member_op = (uint8_t)(o - insn->op + 1);
-        return lanes(d, c, alt, p, o);
+    case EMU_COL_MASK: insn->member_op = (uint8_t)(o - insn->op + 1); return lanes(d, c, alt, p, o);
     case EMU_COL_MEM: return address(d, p, false, o);
     case EMU_COL_TMAP: return address(d, p, true, o);
-    case EMU_COL_IMM:
-        *o = (struct emu_opnd){.kind = EMU_OP_IMM, .imm = p->i};
-        return p->kind == PTX_OP_INT;
+    case EMU_COL_IMM: *o = (struct emu_opnd){.kind = EMU_OP_IMM, .imm = p->i}; return p->kind == PTX_OP_INT;
     case EMU_COL_LABEL:
         *o = (struct emu_opnd){.kind = EMU_OP_LABEL, .imm = p->i};
         return p->kind == PTX_OP_LABEL;
@@ -291,8 +309,8 @@ static bool fit_alternatives(struct emu_decoder *d, const struct emu_column *c, 
 }
 
 /* d or d|p */
-static bool fit_pair(struct emu_decoder *d, const struct emu_column *c, const struct ptx_operand *p, struct emu_insn *insn,
-                     struct emu_opnd *o) {
+static bool fit_pair(struct emu_decoder *d, const struct emu_column *c, const struct ptx_operand *p,
+                     struct emu_insn *insn, struct emu_opnd *o) {
     static const struct emu_column second = {.dest = true, .count = 1, .alt = {{EMU_COL_PRED, 0}}};
     o[1] = (struct emu_opnd){.kind = EMU_OP_NONE};
     if (p->kind != PTX_OP_PAIR) return fit_alternatives(d, c, p, insn, o);
@@ -305,7 +323,8 @@ struct fit {
 };
 
 /* Columns from ci on against operands from pi on, results from op[oi] on. */
-static bool fit_from(struct emu_decoder *d, const struct fit *f, uint32_t ci, uint32_t pi, uint32_t oi, struct emu_insn *insn) {
+static bool fit_from(struct emu_decoder *d, const struct fit *f, uint32_t ci, uint32_t pi, uint32_t oi,
+                     struct emu_insn *insn) {
     const struct ptx_insn *source = d->insn;
     if (ci == f->count) {
         insn->op_count = (uint8_t)oi;
@@ -316,7 +335,8 @@ static bool fit_from(struct emu_decoder *d, const struct fit *f, uint32_t ci, ui
     uint32_t width = c->pair ? 2 : 1;
     if (pi < source->count) {
         const struct ptx_operand *p = &source->operands[pi];
-        bool fits = c->pair ? fit_pair(d, c, p, insn, &insn->op[oi]) : fit_alternatives(d, c, p, insn, &insn->op[oi]);
+        bool fits =
+            c->pair ? fit_pair(d, c, p, insn, &insn->op[oi]) : fit_alternatives(d, c, p, insn, &insn->op[oi]);
         if (fits && fit_from(d, f, ci + 1, pi + 1, oi + width, insn)) return true;
     }
     if (pi > d->operand_failed) d->operand_failed = pi;

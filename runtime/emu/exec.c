@@ -1,5 +1,6 @@
 /* exec: runs the instructions of one warp. */
 #include "runtime/emu/fault.h"
+#include "runtime/emu/judge.h"
 #include "runtime/emu/sched.h"
 
 static inline struct emu_split *current(struct emu_warp *w) { return &w->split[w->current]; }
@@ -25,10 +26,12 @@ static enum emu_step wait_for_lanes(struct emu_warp *w, uint32_t waiting, uint32
 static enum emu_step run_aligned(struct emu_warp *w, const struct emu_insn *insn, uint32_t mask) {
     struct emu_split *s = current(w);
     if (mask != s->mask)
-        return emu_fault(w, insn, EMU_FAULT_ILLEGAL_INSTRUCTION,
-                         "all lanes must execute it together, but its guard holds for lanes 0x%08x of 0x%08x only", mask,
-                         s->mask);
+        return emu_fault(
+            w, insn, EMU_FAULT_ILLEGAL_INSTRUCTION,
+            "all lanes must execute it together, but its guard holds for lanes 0x%08x of 0x%08x only", mask,
+            s->mask);
     if (mask != w->live) return wait_for_lanes(w, mask, w->live);
+    if (w->judge) emu_judge_aligned(w, insn);
     enum emu_step step = insn->fn(w, insn, mask);
     return step == EMU_BLOCK ? block(w, mask) : step;
 }
@@ -58,8 +61,10 @@ static enum emu_step run_members(struct emu_warp *w, const struct emu_insn *insn
     if (complete != mask) { /* the other groups wait here as a split of their own */
         struct emu_split *s = current(w);
         s->mask &= ~(mask & ~complete);
-        w->split[w->split_count++] = (struct emu_split){
-            .pc = s->pc, .mask = mask & ~complete, .state = EMU_SPLIT_BLOCKED, .wait = {.kind = EMU_WAIT_WARP, .detail = missing}};
+        w->split[w->split_count++] = (struct emu_split){.pc = s->pc,
+                                                        .mask = mask & ~complete,
+                                                        .state = EMU_SPLIT_BLOCKED,
+                                                        .wait = {.kind = EMU_WAIT_WARP, .detail = missing}};
     }
     enum emu_step step = EMU_NEXT;
     for (uint32_t left = complete, group; left && step == EMU_NEXT; left &= ~group) {
@@ -109,8 +114,8 @@ static void yielded(struct emu_warp *w) {
     s->wait.since = ++w->turns;
 }
 
-/* Runs the picked split until it blocks, exits, meets or falls behind another one (EMU_JUMP), yields, faults, or the
- * budget is used up (EMU_YIELD). */
+/* Runs the picked split until it blocks, exits, meets or falls behind another one (EMU_JUMP), yields, faults,
+ * or the budget is used up (EMU_YIELD). */
 static enum emu_step run_split(struct emu_warp *w, uint32_t *budget) {
     const struct emu_insn *code = w->fn->code;
     const bool alone = w->split_count == 1;
@@ -150,11 +155,13 @@ static enum emu_turn fault_apart(struct emu_warp *w) {
     const struct emu_insn *insn = &w->fn->code[a->pc];
     w->current = 0;
     if (w->split_count == 1)
-        emu_fault(w, insn, EMU_FAULT_ILLEGAL_INSTRUCTION, "lanes 0x%08x wait here for lanes 0x%08x, which never come",
-                  a->mask, a->wait.detail & w->live & ~a->mask);
+        emu_fault(w, insn, EMU_FAULT_ILLEGAL_INSTRUCTION,
+                  "lanes 0x%08x wait here for lanes 0x%08x, which never come", a->mask,
+                  a->wait.detail & w->live & ~a->mask);
     else
         emu_fault(w, insn, EMU_FAULT_ILLEGAL_INSTRUCTION,
-                  "executed under divergence: lanes 0x%08x wait here for lanes 0x%08x, of which 0x%08x wait at PTX line %u (%s)",
+                  "executed under divergence: lanes 0x%08x wait here for lanes 0x%08x, of which 0x%08x wait "
+                  "at PTX line %u (%s)",
                   a->mask, a->wait.detail & w->live & ~a->mask, w->split[1].mask,
                   w->fn->code[w->split[1].pc].source->pos.line, w->fn->code[w->split[1].pc].source->mnemonic);
     return EMU_TURN_FAULT;

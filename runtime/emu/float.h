@@ -1,5 +1,5 @@
-/* float: what the machine's floating-point arithmetic adds to IEEE's: one NaN, flushing, saturation, directed rounding.
- * Facts 9: NaN results are 0x7FFFFFFF. */
+/* float: what the machine's floating-point arithmetic adds to IEEE's: one NaN, flushing, saturation, directed
+ * rounding. Facts 9: NaN results are 0x7FFFFFFF. */
 #ifndef EMU_FLOAT_H
 #define EMU_FLOAT_H
 
@@ -29,12 +29,15 @@ EMU_INLINE float emu_flushed(float f) {
     uint32_t u = emu_bits_of_f32(f);
     return emu_f32_of_bits(u & 0x7f800000 ? u : u & 0x80000000);
 }
-/* A result with .ftz; `exact` is the value before it was rounded (in double at least). What is below 2^-126 when rounded
- * with an unbounded exponent is flushed, even where rounding it to a subnormal's place carried it up to 2^-126. */
+/* A result with .ftz; `exact` is the value before it was rounded (in double at least). What is below 2^-126
+ * when rounded with an unbounded exponent is flushed, even where rounding it to a subnormal's place carried
+ * it up to 2^-126. */
 EMU_INLINE float emu_flushed_result(float f, double exact, enum emu_round round) {
     bool away = (round == EMU_RP && exact > 0) || (round == EMU_RM && exact < 0);
     double size = fabs(exact);
-    bool tiny = round == EMU_RN ? size < 0x1p-126 * (1 - 0x1p-25) : away ? size <= 0x1p-126 * (1 - 0x1p-24) : size < 0x1p-126;
+    bool tiny = round == EMU_RN ? size < 0x1p-126 * (1 - 0x1p-25)
+                : away          ? size <= 0x1p-126 * (1 - 0x1p-24)
+                                : size < 0x1p-126;
     return emu_flushed(tiny ? f * 0.0f : f);
 }
 EMU_INLINE float emu_one_nan(float f) { return f != f ? emu_f32_of_bits(EMU_NAN32) : f; }
@@ -56,14 +59,15 @@ EMU_INLINE float emu_next_down(float f) {
     return emu_f32_of_bits(u);
 }
 
-/* The value s + error, where s is that sum rounded to double and only the sign of error counts, rounded to float in a
- * given direction. Floats are doubles, so that none lies between s and s + error. */
+/* The value s + error, where s is that sum rounded to double and only the sign of error counts, rounded to
+ * float in a given direction. Floats are doubles, so that none lies between s and s + error. */
 EMU_INLINE float emu_rounded(double s, double error, enum emu_round round) {
     float f = (float)s;
     if (round == EMU_RN) return f; /* only where error is 0: two roundings are not one */
     bool above = (double)f > s || ((double)f == s && error < 0); /* f is above the exact value */
     bool below = (double)f < s || ((double)f == s && error > 0);
-    bool down = round == EMU_RM || (round == EMU_RZ && s > 0), up = round == EMU_RP || (round == EMU_RZ && s < 0);
+    bool down = round == EMU_RM || (round == EMU_RZ && s > 0),
+         up = round == EMU_RP || (round == EMU_RZ && s < 0);
     float lower = emu_next_down(f), upper = emu_next_up(f);
     f = down && above ? lower : f;
     return up && below ? upper : f;

@@ -32,7 +32,8 @@ static uint64_t round_units(uint64_t m, uint32_t shift, int round, bool negative
 }
 
 /* What becomes of a magnitude beyond the largest finite one. */
-static uint32_t overflow(const struct emu_format *f, struct emu_format_how how, bool negative, bool infinite) {
+static uint32_t overflow(const struct emu_format *f, struct emu_format_how how, bool negative,
+                         bool infinite) {
     bool to_max = how.satfinite || !f->infinity;
     if (!infinite) to_max = to_max || how.round == EMU_RZ || how.round == (negative ? EMU_RP : EMU_RM);
     return to_max ? f->max : f->infinity;

@@ -5,7 +5,8 @@
 #include <string.h>
 
 const struct emu_row emu_rows[] = {
-#define WL_INSN(id, pattern, operands, scope, isa, semantics) {#id, pattern, operands, isa, EMU_SCOPE_##scope, semantics},
+#define WL_INSN(id, pattern, operands, scope, isa, semantics)                                                \
+    {#id, pattern, operands, isa, EMU_SCOPE_##scope, semantics},
 #define WL_DECODE(semantics, decoder)
 #include "runtime/emu/insn.def"
 #undef WL_INSN
@@ -26,7 +27,8 @@ static const struct {
     {NULL, NULL},
 };
 
-/* Numbering of groups while walking a pattern: next free number, and the brace whose first angle is still to come. */
+/* Numbering of groups while walking a pattern: next free number, and the brace whose first angle is still to
+ * come. */
 struct groups {
     int next, open;
 };
@@ -87,7 +89,8 @@ static bool match(const char *p, const char *s, struct groups g, uint8_t *mod) {
                 if (mod[k] == 0) mod[k] = 1;
                 return true;
             }
-            /* what the failed try left in mod is overwritten: groups in the brace become 0, later ones are set again */
+            /* what the failed try left in mod is overwritten: groups in the brace become 0, later ones are
+             * set again */
             p = skip_brace(p, &behind, mod);
             return match(p, s, behind, mod);
         }
@@ -98,7 +101,8 @@ static bool match(const char *p, const char *s, struct groups g, uint8_t *mod) {
 
 static size_t base_length(const char *text) { return strcspn(text, ".{<"); }
 
-const struct emu_row *emu_row_match_next(const struct emu_row *after, const char *mnemonic, uint8_t mod[EMU_MAX_MODS]) {
+const struct emu_row *emu_row_match_next(const struct emu_row *after, const char *mnemonic,
+                                         uint8_t mod[EMU_MAX_MODS]) {
     size_t base = base_length(mnemonic);
     for (const struct emu_row *row = after ? after + 1 : emu_rows; row->id; row++) {
         if (strncmp(row->pattern, mnemonic, base) != 0 || base_length(row->pattern) != base) continue;

@@ -63,7 +63,8 @@ static bool relocate(struct emu_module *m, struct ptx_error *error) {
     return true;
 }
 
-struct emu_module *emu_module_load(struct emu_device *device, const char *text, size_t bytes, struct ptx_error *error) {
+struct emu_module *emu_module_load(struct emu_device *device, const char *text, size_t bytes,
+                                   struct ptx_error *error) {
     struct ptx_module *ptx = ptx_parse(text, bytes, error);
     if (!ptx) return NULL;
     struct emu_module *m = wl_arena_alloc(ptx->arena, sizeof *m);
@@ -75,7 +76,9 @@ struct emu_module *emu_module_load(struct emu_device *device, const char *text, 
     m->ptx = ptx;
     m->arena = ptx->arena;
     m->device = device;
-    if (check_target(m, error) && place_variables(m, error) && relocate(m, error) && emu_decode_module(m, error)) return m;
+    if (check_target(m, error) && place_variables(m, error) && relocate(m, error) &&
+        emu_decode_module(m, error))
+        return m;
     emu_module_unload(m);
     return NULL;
 }

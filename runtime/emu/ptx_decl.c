@@ -8,12 +8,14 @@
 #define MAX_OBJECT_BYTES (1ull << 40)
 #define MAX_INIT_BYTES   (1ull << 28)
 
+/* clang-format off */
 static const struct ptx_type types[] = {
     {"pred", 0},  {"b8", 1},    {"u8", 1},     {"s8", 1},    {"b16", 2},   {"u16", 2},
     {"s16", 2},   {"f16", 2},   {"bf16", 2},   {"b32", 4},   {"u32", 4},   {"s32", 4},
     {"f32", 4},   {"tf32", 4},  {"b64", 8},    {"u64", 8},   {"s64", 8},   {"f64", 8},
     {"b128", 16}, {"f16x2", 4}, {"bf16x2", 4}, {"u16x2", 4}, {"s16x2", 4}, {"f32x2", 8},
 };
+/* clang-format on */
 
 bool ptx_type_find(const char *text, uint32_t length, struct ptx_type *type) {
     for (size_t k = 0; k < sizeof types / sizeof types[0]; k++)
@@ -306,7 +308,8 @@ void ptx_declaration(struct ptx_parser *p, bool external) {
     h.model.external = external;
     if (!p->function &&
         (h.model.space == PTX_REG || h.model.space == PTX_PARAM || h.model.space == PTX_LOCAL))
-        ptx_fail_at(p, start, "a register, parameter or local variable cannot be declared outside a function");
+        ptx_fail_at(p, start,
+                    "a register, parameter or local variable cannot be declared outside a function");
     do {
         struct ptx_pos pos = ptx_here(p);
         const char *name = ptx_expect_name(p, "a name");

@@ -1,15 +1,16 @@
-/* sched: turns of warps, clusters on host threads; and what the interpreter and the scheduler tell each other. */
+/* sched: turns of warps, clusters on host threads; and what the interpreter and the scheduler tell each
+ * other. */
 #ifndef EMU_SCHED_H
 #define EMU_SCHED_H
 
 #include <stddef.h>
 #include "runtime/emu/exec.h"
 
-enum emu_turn { /* how a warp's turn ended */
-    EMU_TURN_MOVED,  /* it blocked or exited, having done something */
-    EMU_TURN_STUCK,  /* nothing of it could run */
-    EMU_TURN_SPUN,   /* it yielded, or used up its turn: maybe it polls */
-    EMU_TURN_FAULT,
+enum emu_turn {                 /* how a warp's turn ended */
+                EMU_TURN_MOVED, /* it blocked or exited, having done something */
+                EMU_TURN_STUCK, /* nothing of it could run */
+                EMU_TURN_SPUN,  /* it yielded, or used up its turn: maybe it polls */
+                EMU_TURN_FAULT,
 };
 
 /* ---- exec.c ---- */
@@ -36,8 +37,8 @@ void emu_cluster_destroy(struct emu_cluster *cluster);
 
 /* ---- cluster_run.c ---- */
 enum emu_cluster_state { EMU_CLUSTER_DONE, EMU_CLUSTER_RUNS, EMU_CLUSTER_POLLS, EMU_CLUSTER_FAILED };
-/* Runs a cluster until it is done, has failed, or does nothing but poll for something from outside (POLLS); or comes
- * back after a while with RUNS, so that the clock can be looked at. */
+/* Runs a cluster until it is done, has failed, or does nothing but poll for something from outside (POLLS);
+ * or comes back after a while with RUNS, so that the clock can be looked at. */
 enum emu_cluster_state emu_cluster_run(struct emu_cluster *cluster);
 /* Lanes have exited: barriers that count all threads may be complete now. */
 enum emu_step emu_lanes_left(struct emu_warp *warp);

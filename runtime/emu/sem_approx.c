@@ -1,9 +1,11 @@
-/* sem_approx: the approximate functions: computed in double, rounded once. The machine's results differ from these by at
- * most the errors that the manual and facts 9.2 give; corner cases are the manual's. PTX ISA 9.1 §9.7.3.8 to .22.
+/* sem_approx: the approximate functions: computed in double, rounded once. The machine's results differ from
+ * these by at most the errors that the manual and facts 9.2 give; corner cases are the manual's. PTX ISA 9.1
+ * §9.7.3.8 to .22.
  *
  * Rows: NAME.approx{.ftz}.f32, so that .ftz is mod[0]. */
 #include "runtime/emu/float.h"
 
+/* clang-format off: it takes a * b in these lists for a pointer */
 /* 2^x for |x| <= 200, relative error below 1e-15: x = n + f, a Taylor polynomial of 2^f on [-1/2, 1/2]. */
 EMU_INLINE double exp2_double(double x) {
     const double magic = 0x1.8p52; /* adding it leaves the nearest integer in the low bits */
@@ -29,7 +31,8 @@ EMU_INLINE float exp2_float(float x) {
     return x != x ? x : r;
 }
 
-/* log2 of a positive finite double: x = 2^e m with m near 1, s = (m - 1) / (m + 1), log2 m = 2/ln2 artanh s. */
+/* log2 of a positive finite double: x = 2^e m with m near 1, s = (m - 1) / (m + 1), log2 m = 2/ln2 artanh s.
+ */
 EMU_INLINE double log2_double(double x) {
     const uint64_t root_half = 0x3fe6a09e667f3bcdull, magic_bits = 0x4338000000000000ull;
     uint64_t u = emu_bits_of_f64(x), e = (uint64_t)((int64_t)(u - root_half) >> 52);
@@ -64,8 +67,8 @@ EMU_INLINE float div_float(float a, float b) {
     return lost ? (fabsf(a) == INFINITY ? NAN : a != a ? a : nothing) : r;
 }
 
-#define FLUSH const bool ftz = insn->mod[0]
-#define IN(x) (ftz ? emu_flushed(x) : (x))
+#define FLUSH  const bool ftz = insn->mod[0]
+#define IN(x)  (ftz ? emu_flushed(x) : (x))
 #define OUT(x) (ftz ? emu_flushed(emu_one_nan(x)) : emu_one_nan(x))
 EMU_SEM1_WITH(sem_ex2_f32, FLUSH, f32, f32, OUT(exp2_float(IN(a))))
 EMU_SEM1_WITH(sem_lg2_f32, FLUSH, f32, f32, OUT(log2_float(IN(a))))

@@ -1,5 +1,5 @@
-/* sem_atomic: atom and red. PTX ISA 9.1 §9.7.13.5, .6. Compare-and-swap on the host's memory, since other clusters run on
- * other host threads; a vector is as many atomics, one by one. */
+/* sem_atomic: atom and red. PTX ISA 9.1 §9.7.13.5, .6. Compare-and-swap on the host's memory, since other
+ * clusters run on other host threads; a vector is as many atomics, one by one. */
 #include <string.h>
 
 #include "runtime/emu/decode.h"
@@ -63,12 +63,12 @@ static uint32_t half(uint32_t o, uint32_t v, enum emu_format_id id, enum half_op
     return emu_format_round(id, r, (struct emu_format_how){.round = EMU_RN});
 }
 
-#define HALVES(name, op)                                                                                              \
-    static uint64_t name(uint64_t o, uint64_t v, const struct emu_insn *insn) {                                       \
-        const struct atomic *a = insn->extra;                                                                         \
-        uint32_t low = half((uint32_t)o & 0xffff, (uint32_t)v & 0xffff, a->format, op);                               \
-        if (a->bytes == 2) return low;                                                                                \
-        return half((uint32_t)o >> 16, (uint32_t)v >> 16, a->format, op) << 16 | low;                                 \
+#define HALVES(name, op)                                                                                     \
+    static uint64_t name(uint64_t o, uint64_t v, const struct emu_insn *insn) {                              \
+        const struct atomic *a = insn->extra;                                                                \
+        uint32_t low = half((uint32_t)o & 0xffff, (uint32_t)v & 0xffff, a->format, op);                      \
+        if (a->bytes == 2) return low;                                                                       \
+        return half((uint32_t)o >> 16, (uint32_t)v >> 16, a->format, op) << 16 | low;                        \
     }
 HALVES(add_half, HALF_ADD)
 HALVES(min_half, HALF_MIN)
@@ -76,24 +76,26 @@ HALVES(max_half, HALF_MAX)
 
 /* ---- memory ---- */
 
-#define SWAP(T)                                                                                                       \
-    static uint64_t swap_##T(uint8_t *p, uint64_t v, combine_fn *combine, const struct emu_insn *insn) {              \
-        T *at = (T *)(void *)p, old = __atomic_load_n(at, __ATOMIC_RELAXED);                                          \
-        while (!__atomic_compare_exchange_n(at, &old, (T)combine(old, v, insn), true, __ATOMIC_SEQ_CST,               \
-                                            __ATOMIC_RELAXED)) {}                                                     \
-        return old;                                                                                                   \
+#define SWAP(T)                                                                                              \
+    static uint64_t swap_##T(uint8_t *p, uint64_t v, combine_fn *combine, const struct emu_insn *insn) {     \
+        T *at = (T *)(void *)p, old = __atomic_load_n(at, __ATOMIC_RELAXED);                                 \
+        while (!__atomic_compare_exchange_n(at, &old, (T)combine(old, v, insn), true, __ATOMIC_SEQ_CST,      \
+                                            __ATOMIC_RELAXED)) {}                                            \
+        return old;                                                                                          \
     }
 SWAP(uint16_t)
 SWAP(uint32_t)
 SWAP(uint64_t)
 
-static uint64_t swap(uint8_t *p, uint32_t bytes, uint64_t v, combine_fn *combine, const struct emu_insn *insn) {
+static uint64_t swap(uint8_t *p, uint32_t bytes, uint64_t v, combine_fn *combine,
+                     const struct emu_insn *insn) {
     if (bytes == 2) return swap_uint16_t(p, v, combine, insn);
     if (bytes == 4) return swap_uint32_t(p, v, combine, insn);
     return swap_uint64_t(p, v, combine, insn);
 }
 
-static uint8_t *locate(struct emu_warp *w, const struct emu_insn *insn, const struct emu_opnd *o, uint32_t bytes, uint32_t lane) {
+static uint8_t *locate(struct emu_warp *w, const struct emu_insn *insn, const struct emu_opnd *o,
+                       uint32_t bytes, uint32_t lane) {
     const struct atomic *a = insn->extra;
     uint64_t address = emu_address(w, o, lane);
     if (a->where == IN_GENERIC) return emu_generic_at(w, insn, address, bytes, bytes, lane);
@@ -106,8 +108,8 @@ static void set(struct emu_warp *w, const struct emu_opnd *d, uint32_t lane, uin
     else emu_set_lane32(w, d, lane, (uint32_t)v);
 }
 
-static enum emu_step run(struct emu_warp *w, const struct emu_insn *insn, uint32_t mask, const struct emu_opnd *d,
-                         const struct emu_opnd *m, const struct emu_opnd *v) {
+static enum emu_step run(struct emu_warp *w, const struct emu_insn *insn, uint32_t mask,
+                         const struct emu_opnd *d, const struct emu_opnd *m, const struct emu_opnd *v) {
     const struct atomic *a = insn->extra;
     EMU_FOR_LANES(mask, i) {
         uint8_t *p = locate(w, insn, m, a->bytes * a->count, i);
@@ -124,11 +126,12 @@ static enum emu_step run(struct emu_warp *w, const struct emu_insn *insn, uint32
 EMU_SEM_HEAD(sem_atom) { return run(w, insn, mask, &insn->op[0], &insn->op[1], &insn->op[2]); }
 EMU_SEM_HEAD(sem_red) { return run(w, insn, mask, NULL, &insn->op[0], &insn->op[1]); }
 
-#define CAS(T)                                                                                                        \
-    do {                                                                                                              \
-        T expected = (T)compare;                                                                                      \
-        __atomic_compare_exchange_n((T *)(void *)p, &expected, (T)value, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);  \
-        return expected;                                                                                              \
+#define CAS(T)                                                                                               \
+    do {                                                                                                     \
+        T expected = (T)compare;                                                                             \
+        __atomic_compare_exchange_n((T *)(void *)p, &expected, (T)value, false, __ATOMIC_SEQ_CST,            \
+                                    __ATOMIC_SEQ_CST);                                                       \
+        return expected;                                                                                     \
     } while (0)
 static uint64_t cas(uint8_t *p, uint32_t bytes, uint64_t compare, uint64_t value) {
     if (bytes == 2) CAS(uint16_t);
@@ -147,8 +150,8 @@ EMU_SEM_HEAD(sem_atom_cas) {
     return EMU_NEXT;
 }
 
-/* 128 bits: one lock for the process, since not every host has an instruction for it; plain accesses that overlap are
- * not ordered by it, as the manual's model of mixed-size races allows. */
+/* 128 bits: one lock for the process, since not every host has an instruction for it; plain accesses that
+ * overlap are not ordered by it, as the manual's model of mixed-size races allows. */
 static int lock_128;
 
 EMU_SEM_HEAD(sem_atom_128) {
@@ -203,7 +206,10 @@ static struct atomic *decode(struct emu_decoder *d, struct emu_insn *insn) {
     const char *suffix = strrchr(name, '.') + 1;
     ptx_type_find(suffix, (uint32_t)strlen(suffix), &type);
     a->bytes = type.bytes;
-    a->count = emu_mnemonic_has(name, "v2") ? 2 : emu_mnemonic_has(name, "v4") ? 4 : emu_mnemonic_has(name, "v8") ? 8 : 1;
+    a->count = emu_mnemonic_has(name, "v2")   ? 2
+               : emu_mnemonic_has(name, "v4") ? 4
+               : emu_mnemonic_has(name, "v8") ? 8
+                                              : 1;
     a->where = IN_GENERIC;
     if (emu_mnemonic_has(name, "global")) a->where = IN_GLOBAL;
     if (emu_mnemonic_has(name, "shared") || emu_mnemonic_has(name, "shared::cta")) a->where = IN_OWN_SHARED;
@@ -221,13 +227,15 @@ static void decode_combine(struct emu_decoder *d, struct emu_insn *insn, const s
     for (size_t k = 0; k < sizeof operations / sizeof operations[0]; k++)
         if (emu_mnemonic_has(name, operations[k].op)) a->combine = operations[k].by_kind[kind][a->bytes == 8];
     if (!a->combine) emu_decode_fail(d, insn, "'%s': the operation does not exist for this type", name);
-    if (value->count != a->count) emu_decode_fail(d, insn, "'%s' takes %u registers, not %u", name, a->count, value->count);
+    if (value->count != a->count)
+        emu_decode_fail(d, insn, "'%s' takes %u registers, not %u", name, a->count, value->count);
 }
 
 void emu_decode_atom(struct emu_decoder *d, struct emu_insn *insn) {
     decode_combine(d, insn, &insn->op[2]);
     if (insn->op[0].count != insn->op[2].count)
-        emu_decode_fail(d, insn, "'%s' gives %u registers and takes %u", insn->source->mnemonic, insn->op[0].count, insn->op[2].count);
+        emu_decode_fail(d, insn, "'%s' gives %u registers and takes %u", insn->source->mnemonic,
+                        insn->op[0].count, insn->op[2].count);
 }
 void emu_decode_red(struct emu_decoder *d, struct emu_insn *insn) { decode_combine(d, insn, &insn->op[1]); }
 void emu_decode_atom_cas(struct emu_decoder *d, struct emu_insn *insn) { decode(d, insn); }

@@ -1,7 +1,8 @@
 /* sem_barrier: see sem_barrier.h. PTX ISA 9.1 §9.7.13.1.
  *
- * The aligned forms need the whole warp at the instruction; the others count lane by lane. A split that has arrived and
- * waits is told by its emu_wait: kind BARRIER, address = barrier, detail = the generation that it waits to see end. */
+ * The aligned forms need the whole warp at the instruction; the others count lane by lane. A split that has
+ * arrived and waits is told by its emu_wait: kind BARRIER, address = barrier, detail = the generation that it
+ * waits to see end. */
 #include "runtime/emu/sem_barrier.h"
 
 #include "runtime/emu/fault.h"
@@ -31,21 +32,22 @@ void emu_barriers_check(struct emu_cta *cta) {
 }
 
 /* One value that all lanes agree on, else a fault. */
-static bool uniform(struct emu_warp *w, const struct emu_insn *insn, const struct emu_opnd *o, uint32_t mask, uint32_t *value) {
+static bool uniform(struct emu_warp *w, const struct emu_insn *insn, const struct emu_opnd *o, uint32_t mask,
+                    uint32_t *value) {
     const uint32_t *lanes = emu_lanes(w, o);
     *value = lanes[__builtin_ctz(mask)];
     EMU_FOR_LANES(mask, i)
-        if (lanes[i] != *value) {
-            emu_fault(w, insn, EMU_FAULT_ILLEGAL_INSTRUCTION, "lane %u names %u where another lane of its warp names %u", i,
-                      lanes[i], *value);
-            return false;
-        }
+    if (lanes[i] != *value) {
+        emu_fault(w, insn, EMU_FAULT_ILLEGAL_INSTRUCTION,
+                  "lane %u names %u where another lane of its warp names %u", i, lanes[i], *value);
+        return false;
+    }
     return true;
 }
 
 /* The barrier and its count (0: all threads), checked; NULL after a fault. */
-static struct emu_named_barrier *named(struct emu_warp *w, const struct emu_insn *insn, uint32_t first, uint32_t mask,
-                                       uint32_t *id, uint32_t *count) {
+static struct emu_named_barrier *named(struct emu_warp *w, const struct emu_insn *insn, uint32_t first,
+                                       uint32_t mask, uint32_t *id, uint32_t *count) {
     const struct emu_opnd *number = &insn->op[first], *threads = &insn->op[first + 1];
     *count = 0;
     if (!uniform(w, insn, number, mask, id)) return NULL;
@@ -58,8 +60,8 @@ static struct emu_named_barrier *named(struct emu_warp *w, const struct emu_insn
     struct emu_named_barrier *b = &w->cta->barrier[*id];
     if (b->arrived && b->expected != *count) {
         emu_fault(w, insn, EMU_FAULT_LAUNCH_FAILED,
-                  "barrier %u is in use for %u threads (0: all), with %u arrived; this one wants %u", *id, b->expected, b->arrived,
-                  *count);
+                  "barrier %u is in use for %u threads (0: all), with %u arrived; this one wants %u", *id,
+                  b->expected, b->arrived, *count);
         return NULL;
     }
     b->expected = *count;
@@ -74,8 +76,8 @@ static void arrive(struct emu_warp *w, struct emu_named_barrier *b, uint32_t mas
 }
 
 /* Arrives, once, and waits; EMU_NEXT when the generation has ended, *ended being it. */
-static enum emu_step sync(struct emu_warp *w, const struct emu_insn *insn, uint32_t first, uint32_t mask, uint32_t votes,
-                          uint32_t **result) {
+static enum emu_step sync(struct emu_warp *w, const struct emu_insn *insn, uint32_t first, uint32_t mask,
+                          uint32_t votes, uint32_t **result) {
     struct emu_wait *wait = &w->split[w->current].wait;
     uint32_t id, count, generation;
     struct emu_named_barrier *b;

@@ -4,7 +4,8 @@
 
 #include "runtime/emu/machine.h"
 
-/* Completes the barriers that wait for all threads of the CTA, once those that have not exited have all arrived. */
+/* Completes the barriers that wait for all threads of the CTA, once those that have not exited have all
+ * arrived. */
 void emu_barriers_check(struct emu_cta *cta);
 
 #endif

@@ -1,10 +1,11 @@
 /* sem_bits: logic, shifts and bit fields. PTX ISA 9.1 §9.7.1.14 to .22, §9.7.8, §9.7.9.7. */
 #include "runtime/emu/lanes.h"
 
+/* clang-format off: it takes a * b in these lists for a pointer */
 /* ---- and, or, xor, not, cnot ---- */
 
-EMU_SEM2(sem_and_b32, u32, u32, u32, a & b)
-EMU_SEM2(sem_and_b64, u64, u64, u64, a & b)
+EMU_SEM2(sem_and_b32, u32, u32, u32, a &b)
+EMU_SEM2(sem_and_b64, u64, u64, u64, a &b)
 EMU_SEM2(sem_or_b32, u32, u32, u32, a | b)
 EMU_SEM2(sem_or_b64, u64, u64, u64, a | b)
 EMU_SEM2(sem_xor_b32, u32, u32, u32, a ^ b)
@@ -15,17 +16,18 @@ EMU_SEM1(sem_not_b64, u64, u64, ~a)
 EMU_SEM1(sem_cnot_b32, u32, u32, a == 0)
 EMU_SEM1(sem_cnot_b64, u64, u64, a == 0)
 
-static enum emu_step set_pred(struct emu_warp *w, const struct emu_insn *insn, uint32_t mask, uint32_t value) {
+static enum emu_step set_pred(struct emu_warp *w, const struct emu_insn *insn, uint32_t mask,
+                              uint32_t value) {
     emu_set_pred(w, &insn->op[0], mask, value);
     return EMU_NEXT;
 }
-#define EMU_SEM_PRED(name, expr)                                                                                      \
-    enum emu_step name(struct emu_warp *w, const struct emu_insn *insn, uint32_t mask) {                              \
-        uint32_t a = emu_pred(w, &insn->op[1]), b = insn->op_count > 2 ? emu_pred(w, &insn->op[2]) : 0;               \
-        (void)b;                                                                                                      \
-        return set_pred(w, insn, mask, expr);                                                                         \
+#define EMU_SEM_PRED(name, expr)                                                                             \
+    enum emu_step name(struct emu_warp *w, const struct emu_insn *insn, uint32_t mask) {                     \
+        uint32_t a = emu_pred(w, &insn->op[1]), b = insn->op_count > 2 ? emu_pred(w, &insn->op[2]) : 0;      \
+        (void)b;                                                                                             \
+        return set_pred(w, insn, mask, expr);                                                                \
     }
-EMU_SEM_PRED(sem_and_pred, a & b)
+EMU_SEM_PRED(sem_and_pred, a &b)
 EMU_SEM_PRED(sem_or_pred, a | b)
 EMU_SEM_PRED(sem_xor_pred, a ^ b)
 EMU_SEM_PRED(sem_not_pred, ~a)
@@ -42,8 +44,8 @@ static inline uint32_t lop3(uint32_t a, uint32_t b, uint32_t c, const uint32_t o
 static void table_bits(const struct emu_opnd *o, uint32_t on[8]) {
     for (int k = 0; k < 8; k++) on[k] = o->imm >> k & 1 ? EMU_FULL : 0;
 }
-#define TABLE                                                                                                         \
-    uint32_t on[8];                                                                                                   \
+#define TABLE                                                                                                \
+    uint32_t on[8];                                                                                          \
     table_bits(&insn->op[4], on)
 EMU_SEM3_WITH(sem_lop3, TABLE, u32, u32, u32, u32, lop3(a, b, c, on))
 
@@ -52,8 +54,7 @@ EMU_SEM_HEAD(sem_lop3_pred) {
     uint32_t on[8], q = emu_pred(w, &insn->op[6]), nonzero = 0;
     table_bits(&insn->op[5], on);
     emu_l32 *d = emu_lanes(w, &insn->op[0]);
-    EMU_SOURCE(pa, u32, 2) EMU_SOURCE(pb, u32, 3) EMU_SOURCE(pc, u32, 4)
-    EMU_FOR_LANES(mask, i) {
+    EMU_SOURCE(pa, u32, 2) EMU_SOURCE(pb, u32, 3) EMU_SOURCE(pc, u32, 4) EMU_FOR_LANES(mask, i) {
         uint32_t v = lop3(pa[i], pb[i], pc[i], on);
         d[i] = v;
         nonzero |= (uint32_t)(v != 0) << i;
@@ -102,7 +103,7 @@ static inline uint32_t nth_set(uint32_t bits, uint32_t base, int32_t offset) {
     if (base > 31) return UINT32_MAX;
     if (offset == 0) return bits >> base & 1 ? base : UINT32_MAX;
     uint32_t count = offset > 0 ? (uint32_t)offset : 0 - (uint32_t)offset;
-    for (int32_t at = (int32_t)base; at >= 0 && at < 32; at += offset > 0 ? 1 : -1)
+    for (int32_t at = (int32_t)base; at >= 0 && at<32; at += offset> 0 ? 1 : -1)
         if (bits >> at & 1 && --count == 0) return (uint32_t)at;
     return UINT32_MAX;
 }
@@ -117,8 +118,8 @@ static inline uint32_t reversed(uint32_t v) {
 EMU_SEM1(sem_brev_b32, u32, u32, reversed(a))
 EMU_SEM1(sem_brev_b64, u64, u64, (uint64_t)reversed((uint32_t)a) << 32 | reversed((uint32_t)(a >> 32)))
 
-/* ---- bit fields: position and length are 0 to 255. Beyond, the machine takes the low eight bits in 32-bit forms and all
- * of them in 64-bit forms [captured on an H200] ---- */
+/* ---- bit fields: position and length are 0 to 255. Beyond, the machine takes the low eight bits in 32-bit
+ * forms and all of them in 64-bit forms [captured on an H200] ---- */
 
 static inline uint64_t low_bits(uint32_t length) { return length > 63 ? UINT64_MAX : (1ull << length) - 1; }
 

@@ -1,10 +1,13 @@
-/* sem_double: float64. PTX ISA 9.1 §9.7.3. Directed roundings use the host's, which is set for the row and put back. */
+/* sem_double: float64. PTX ISA 9.1 §9.7.3. Directed roundings use the host's, which is set for the row and
+ * put back. */
 #include <fenv.h>
 
 #include "runtime/emu/float.h"
 
-/* Unlike float32, a NaN keeps its bits but for the quiet one; a new one is 0xfff8 and zeros. Of two the second wins, but
- * the first in a division; of three b, then c, then a. Captured on an H200 (tests/captures). */
+/* clang-format off: it takes a * b in these lists for a pointer */
+/* Unlike float32, a NaN keeps its bits but for the quiet one; a new one is 0xfff8 and zeros. Of two the
+ * second wins, but the first in a division; of three b, then c, then a. Captured on an H200 (tests/captures).
+ */
 #define NEW_NAN 0xfff8000000000000ull
 EMU_INLINE double kept(double nan) { return emu_f64_of_bits(emu_bits_of_f64(nan) | 1ull << 51); }
 EMU_INLINE double of1(double r, double a) { return a != a ? kept(a) : r != r ? emu_f64_of_bits(NEW_NAN) : r; }
@@ -13,7 +16,7 @@ EMU_INLINE double of3(double r, double a, double b, double c) { return b != b ? 
 
 EMU_SEM2(sem_add_f64, f64, f64, f64, of2(a + b, a, b))
 EMU_SEM2(sem_sub_f64, f64, f64, f64, of2(a - b, a, b))
-EMU_SEM2(sem_mul_f64, f64, f64, f64, of2(a * b, a, b))
+EMU_SEM2(sem_mul_f64, f64, f64, f64, of2(a *b, a, b))
 EMU_SEM2(sem_div_f64, f64, f64, f64, of2(a / b, b, a))
 EMU_SEM3(sem_fma_f64, f64, f64, f64, f64, of3(__builtin_fma(a, b, c), a, b, c))
 EMU_SEM1(sem_rcp_f64, f64, f64, of1(1.0 / a, a))
@@ -34,7 +37,8 @@ static double operate(enum operation op, volatile double a, volatile double b, v
     }
 }
 
-static enum emu_step directed(struct emu_warp *w, const struct emu_insn *insn, uint32_t mask, enum operation op, int first) {
+static enum emu_step directed(struct emu_warp *w, const struct emu_insn *insn, uint32_t mask,
+                              enum operation op, int first) {
     static const int rounds[] = {FE_TONEAREST, FE_TOWARDZERO, FE_DOWNWARD, FE_UPWARD};
     emu_lf64 *d = emu_lanes(w, &insn->op[0]);
     const emu_lf64 *a = emu_lanes(w, &insn->op[1]), *b = a, *c = a;
@@ -75,7 +79,9 @@ EMU_INLINE double flushed(double d) {
     uint64_t u = emu_bits_of_f64(d);
     return emu_f64_of_bits(u & 0x7ff0000000000000 ? u : u & 1ull << 63);
 }
-EMU_INLINE double upper_word(double d) { return emu_f64_of_bits(emu_bits_of_f64(emu_one_nan64(d)) & 0xffffffff00000000); }
+EMU_INLINE double upper_word(double d) {
+    return emu_f64_of_bits(emu_bits_of_f64(emu_one_nan64(d)) & 0xffffffff00000000);
+}
 EMU_SEM1(sem_rcp_approx_f64, f64, f64, upper_word(flushed(1.0 / flushed(a))))
 EMU_SEM1(sem_rsqrt_approx_f64, f64, f64, upper_word(1.0 / __builtin_sqrt(flushed(a))))
 EMU_SEM1(sem_rsqrt_f64, f64, f64, emu_one_nan64(1.0 / __builtin_sqrt(a)))

@@ -5,6 +5,7 @@
 
 #include "runtime/emu/decoder.h"
 #include "runtime/emu/fault.h"
+#include "runtime/emu/judge.h"
 #include "runtime/emu/lanes.h"
 #include "runtime/emu/sched.h"
 
@@ -16,6 +17,7 @@ EMU_SEM_HEAD(sem_bra) {
         s->pc = insn->target;
         return EMU_JUMP;
     }
+    if (w->judge) emu_judge_diverged(w, insn);
     s->mask &= ~mask;
     s->pc++;
     emu_split_add(w, insn->target, mask);
@@ -27,9 +29,9 @@ EMU_SEM_HEAD(sem_brx) {
     const struct emu_targets *targets = insn->extra;
     const uint32_t *index = emu_lanes(w, &insn->op[0]);
     EMU_FOR_LANES(mask, i)
-        if (index[i] >= targets->count)
-            return emu_fault(w, insn, EMU_FAULT_ILLEGAL_INSTRUCTION, "lane %u: index %u of a list of %u labels", i, index[i],
-                             targets->count);
+    if (index[i] >= targets->count)
+        return emu_fault(w, insn, EMU_FAULT_ILLEGAL_INSTRUCTION, "lane %u: index %u of a list of %u labels",
+                         i, index[i], targets->count);
     struct emu_split *s = current(w);
     s->mask &= ~mask;
     s->pc++;
@@ -48,8 +50,10 @@ void emu_decode_brx(struct emu_decoder *d, struct emu_insn *insn) {
     struct emu_targets *targets = emu_decode_alloc(d, sizeof *targets + list->count * sizeof targets->pc[0]);
     targets->count = list->count;
     for (uint32_t k = 0; k < list->count; k++) {
-        if (list->items[k].kind != PTX_OP_LABEL) emu_decode_fail(d, insn, "'%s' is no label", list->items[k].name);
-        targets->pc[k] = (uint32_t)list->items[k].i; /* of the text; the decoder of calls makes them of the code */
+        if (list->items[k].kind != PTX_OP_LABEL)
+            emu_decode_fail(d, insn, "'%s' is no label", list->items[k].name);
+        targets->pc[k] =
+            (uint32_t)list->items[k].i; /* of the text; the decoder of calls makes them of the code */
     }
     insn->extra = targets;
 }
@@ -75,7 +79,8 @@ EMU_SEM_HEAD(sem_call) {
 
 EMU_SEM_HEAD(sem_trap) { return emu_fault(w, insn, EMU_FAULT_LAUNCH_FAILED, "lanes 0x%08x trapped", mask); }
 EMU_SEM_HEAD(sem_brkpt) {
-    return emu_fault(w, insn, EMU_FAULT_LAUNCH_FAILED, "lanes 0x%08x reached a breakpoint, and no debugger is there", mask);
+    return emu_fault(w, insn, EMU_FAULT_LAUNCH_FAILED,
+                     "lanes 0x%08x reached a breakpoint, and no debugger is there", mask);
 }
 
 /* Time is not emulated: to sleep is to let others run. */
@@ -105,7 +110,8 @@ EMU_SEM_HEAD(sem_setmaxnreg) {
     bool inc = insn->mod[0] == 1;
     if (!have) return EMU_NEXT;
     if (inc ? wanted < have : wanted > have)
-        return emu_fault(w, insn, EMU_FAULT_ILLEGAL_INSTRUCTION, "the warp has %u registers a thread, %s to %u", have,
+        return emu_fault(w, insn, EMU_FAULT_ILLEGAL_INSTRUCTION,
+                         "the warp has %u registers a thread, %s to %u", have,
                          inc ? "cannot grow" : "cannot shrink", wanted);
     uint32_t change = (inc ? wanted - have : have - wanted) * EMU_LANES;
     if (inc && change > cta->regs_free) return emu_wait(w, EMU_WAIT_OTHER, 0, wanted);
@@ -118,5 +124,6 @@ EMU_SEM_HEAD(sem_setmaxnreg) {
 void emu_decode_setmaxnreg(struct emu_decoder *d, struct emu_insn *insn) {
     int64_t n = insn->op[0].imm;
     if (n < 24 || n > 256 || n % 8)
-        emu_decode_fail(d, insn, "%lld registers: setmaxnreg takes multiples of 8 from 24 to 256", (long long)n);
+        emu_decode_fail(d, insn, "%lld registers: setmaxnreg takes multiples of 8 from 24 to 256",
+                        (long long)n);
 }

@@ -11,7 +11,9 @@ struct emu_targets { /* brx.idx */
 
 struct emu_call_copies { /* parameters of a call, in local memory */
     uint32_t count;
-    struct { uint32_t to, from, bytes; } copy[];
+    struct {
+        uint32_t to, from, bytes;
+    } copy[];
 };
 
 #endif

@@ -1,5 +1,6 @@
-/* sem_half: arithmetic of f16 and bf16, plain and packed in pairs, and of float32 with them. PTX ISA 9.1 §9.7.4, §9.7.5.
- * Values are computed in double, rounded to odd where that is not exact, and rounded once more to their format. */
+/* sem_half: arithmetic of f16 and bf16, plain and packed in pairs, and of float32 with them. PTX ISA 9.1
+ * §9.7.4, §9.7.5. Values are computed in double, rounded to odd where that is not exact, and rounded once
+ * more to their format. */
 #include <math.h>
 
 #include "runtime/emu/decode.h"
@@ -81,7 +82,8 @@ EMU_SEM_HEAD(sem_half) {
 }
 
 void emu_decode_half(struct emu_decoder *d, struct emu_insn *insn) {
-    static const char *const names[] = {"add", "sub", "mul", "fma", "neg", "abs", "min", "max", "ex2", "tanh"};
+    static const char *const names[] = {"add", "sub", "mul", "fma", "neg",
+                                        "abs", "min", "max", "ex2", "tanh"};
     const char *m = insn->source->mnemonic, *type = strrchr(m, '.') + 1;
     struct half *h = emu_decode_alloc(d, sizeof *h);
     for (size_t k = 0; k < sizeof names / sizeof names[0]; k++)
@@ -103,12 +105,14 @@ EMU_INLINE float widened(const struct emu_insn *insn, uint32_t code) {
     return insn->mod[2] == 1 ? emu_f16_to_f32((uint16_t)code) : emu_bf16_to_f32((uint16_t)code);
 }
 
-static enum emu_step mixed(struct emu_warp *w, const struct emu_insn *insn, uint32_t mask, enum operation op) {
+static enum emu_step mixed(struct emu_warp *w, const struct emu_insn *insn, uint32_t mask,
+                           enum operation op) {
     enum emu_round round = insn->mod[0] ? (enum emu_round)(insn->mod[0] - 1) : EMU_RN;
-    EMU_SOURCE(pa, u32, 1) EMU_SOURCE(pb, u32, 2)
-    const emu_lf32 *last = emu_lanes(w, &insn->op[op == FMA ? 3 : 2]);
+    EMU_SOURCE(pa, u32, 1)
+    EMU_SOURCE(pb, u32, 2) const emu_lf32 *last = emu_lanes(w, &insn->op[op == FMA ? 3 : 2]);
     EMU_FOR_LANES(mask, i) {
-        float a = widened(insn, pa[i]), b = op == FMA ? widened(insn, pb[i]) : 1.0f, c = op == SUB ? -last[i] : last[i];
+        float a = widened(insn, pa[i]), b = op == FMA ? widened(insn, pb[i]) : 1.0f,
+              c = op == SUB ? -last[i] : last[i];
         float r = round == EMU_RN ? __builtin_fmaf(a, b, c) : emu_add_directed((double)a * b, c, round);
         r = emu_one_nan(r);
         emu_set_lane32(w, &insn->op[0], i, emu_bits_of_f32(insn->mod[1] ? emu_saturated(r) : r));
@@ -141,16 +145,18 @@ static bool compare(uint8_t how, double a, double b) {
 }
 
 /* Lanes in which the halves at `shift` compare. */
-static uint32_t test(const struct emu_warp *w, const struct emu_insn *insn, uint32_t first, uint32_t mask, uint32_t shift) {
+static uint32_t test(const struct emu_warp *w, const struct emu_insn *insn, uint32_t first, uint32_t mask,
+                     uint32_t shift) {
     const struct half *h = insn->extra;
-    EMU_SOURCE(pa, u32, first) EMU_SOURCE(pb, u32, first + 1)
-    uint32_t t = 0;
+    EMU_SOURCE(pa, u32, first) EMU_SOURCE(pb, u32, first + 1) uint32_t t = 0;
     EMU_FOR_LANES(mask, i)
-        t |= (uint32_t)compare(insn->mod[0], input(h, pa[i] >> shift & 0xffff), input(h, pb[i] >> shift & 0xffff)) << i;
+    t |= (uint32_t)compare(insn->mod[0], input(h, pa[i] >> shift & 0xffff), input(h, pb[i] >> shift & 0xffff))
+         << i;
     return t;
 }
 
-static uint32_t with_third(const struct emu_warp *w, const struct emu_insn *insn, uint32_t third, uint32_t t) {
+static uint32_t with_third(const struct emu_warp *w, const struct emu_insn *insn, uint32_t third,
+                           uint32_t t) {
     if (!insn->mod[1]) return t;
     uint32_t c = emu_pred(w, &insn->op[third]);
     return insn->mod[1] == 1 ? t & c : insn->mod[1] == 2 ? t | c : t ^ c;
@@ -174,7 +180,7 @@ EMU_SEM_HEAD(sem_set_half) {
     uint32_t high = h->pair ? with_third(w, insn, 3, test(w, insn, 1, mask, 16)) : low;
     bool wide = h->pair || to > 4;
     EMU_FOR_LANES(mask, i)
-        emu_set_lane32(w, &insn->op[0], i, (low >> i & 1 ? yes : 0) | (wide && high >> i & 1 ? yes << 16 : 0));
+    emu_set_lane32(w, &insn->op[0], i, (low >> i & 1 ? yes : 0) | (wide && high >> i & 1 ? yes << 16 : 0));
     return EMU_NEXT;
 }
 

@@ -5,6 +5,7 @@
 #include "runtime/emu/device.h"
 #include "runtime/emu/lanes.h"
 
+/* clang-format off: it takes a * b in these lists for a pointer */
 EMU_SEM1(sem_mov_b16, u16, u16, a)
 EMU_SEM1(sem_mov_b32, u32, u32, a)
 EMU_SEM1(sem_mov_b64, u64, u64, a)
@@ -25,13 +26,14 @@ void emu_decode_pack(struct emu_decoder *d, struct emu_insn *insn) {
     const struct emu_opnd *whole = &insn->op[0], *parts = &insn->op[1];
     if (whole->kind == EMU_OP_VECTOR) whole = &insn->op[1], parts = &insn->op[0];
     if (parts->count * parts->bytes != whole->bytes || parts->count < 2)
-        emu_decode_fail(d, insn, "'%s': %u elements of %u bytes do not make %u bytes", insn->source->mnemonic, parts->count,
-                        parts->bytes, whole->bytes);
+        emu_decode_fail(d, insn, "'%s': %u elements of %u bytes do not make %u bytes", insn->source->mnemonic,
+                        parts->count, parts->bytes, whole->bytes);
 }
 
 EMU_SEM_HEAD(sem_pack_b64) {
     emu_l64 *const d = emu_lanes(w, &insn->op[0]);
-    const emu_l32 *const lo = emu_lanes(w, &insn->op[1].elems[0]), *const hi = emu_lanes(w, &insn->op[1].elems[1]);
+    const emu_l32 *const lo = emu_lanes(w, &insn->op[1].elems[0]), *const hi =
+                                                                       emu_lanes(w, &insn->op[1].elems[1]);
     uint64_t t[EMU_LANES];
     EMU_LOOP(i, EMU_LANES) t[i] = (uint64_t)hi[i] << 32 | lo[i];
     if (mask == EMU_FULL) memcpy(d, t, sizeof t);
@@ -134,6 +136,6 @@ EMU_SEM_HEAD(sem_mov_clock) {
 
 void emu_decode_clock(struct emu_decoder *d, struct emu_insn *insn) {
     if (insn->op[0].bytes != insn->op[1].bytes)
-        emu_decode_fail(d, insn, "this clock has %u bytes, '%s' moves %u", insn->op[1].bytes, insn->source->mnemonic,
-                        insn->op[0].bytes);
+        emu_decode_fail(d, insn, "this clock has %u bytes, '%s' moves %u", insn->op[1].bytes,
+                        insn->source->mnemonic, insn->op[0].bytes);
 }

@@ -1,14 +1,16 @@
-/* sem_pack: conversions of float32 to packed pairs of 16 bits, of 8 and fewer, and back. PTX ISA 9.1 §9.7.9.21. The first
- * source goes to the upper half. */
+/* sem_pack: conversions of float32 to packed pairs of 16 bits, of 8 and fewer, and back. PTX ISA 9.1
+ * §9.7.9.21. The first source goes to the upper half. */
 #include "runtime/emu/decode.h"
 #include "runtime/emu/float.h"
 #include "runtime/emu/format.h"
 
 /* The common ones: nearest, no modifiers. */
-static EMU_SEM2(pack_bf16x2, u32, f32, f32, (uint32_t)emu_f32_to_bf16(a) << 16 | emu_f32_to_bf16(b))
-static EMU_SEM2(pack_f16x2, u32, f32, f32, (uint32_t)emu_f32_to_f16(a) << 16 | emu_f32_to_f16(b))
+static EMU_SEM2(pack_bf16x2, u32, f32, f32,
+                (uint32_t)emu_f32_to_bf16(a) << 16 |
+                    emu_f32_to_bf16(b)) static EMU_SEM2(pack_f16x2, u32, f32, f32,
+                                                        (uint32_t)emu_f32_to_f16(a) << 16 | emu_f32_to_f16(b))
 
-struct packing {
+    struct packing {
     enum emu_format_id to, from;
     struct emu_format_how how;
     uint32_t bits; /* of one element's place */
@@ -48,7 +50,8 @@ EMU_SEM_HEAD(sem_cvt_pack2) {
     const struct packing *p = insn->extra;
     const emu_lf32 *a = emu_lanes(w, &insn->op[1]), *b = emu_lanes(w, &insn->op[2]);
     EMU_FOR_LANES(mask, i) {
-        uint32_t high = emu_format_round(p->to, (double)a[i], p->how), low = emu_format_round(p->to, (double)b[i], p->how);
+        uint32_t high = emu_format_round(p->to, (double)a[i], p->how),
+                 low = emu_format_round(p->to, (double)b[i], p->how);
         emu_set_lane32(w, &insn->op[0], i, high << p->bits | low);
     }
     return EMU_NEXT;
@@ -56,8 +59,8 @@ EMU_SEM_HEAD(sem_cvt_pack2) {
 
 /* ---- f32 to tf32: the upper 19 bits ---- */
 
-/* Facts 9: rna adds half a unit to the bits; of a NaN the low bits are only cut. satfinite takes a unit away from what
- * then has the largest exponent, NaN or not [captured on an H200]. */
+/* Facts 9: rna adds half a unit to the bits; of a NaN the low bits are only cut. satfinite takes a unit away
+ * from what then has the largest exponent, NaN or not [captured on an H200]. */
 EMU_SEM_HEAD(sem_cvt_tf32_rna) {
     EMU_SOURCE(pa, u32, 1)
     EMU_FOR_LANES(mask, i) {
@@ -70,7 +73,8 @@ EMU_SEM_HEAD(sem_cvt_tf32_rna) {
 }
 EMU_SEM_HEAD(sem_cvt_tf32) { /* <rn|rz>{.satfinite}{.relu} */
     const emu_lf32 *a = emu_lanes(w, &insn->op[1]);
-    struct emu_format_how how = {.round = insn->mod[0] == 1 ? EMU_RN : EMU_RZ, .satfinite = insn->mod[1], .relu = insn->mod[2]};
+    struct emu_format_how how = {
+        .round = insn->mod[0] == 1 ? EMU_RN : EMU_RZ, .satfinite = insn->mod[1], .relu = insn->mod[2]};
     EMU_FOR_LANES(mask, i) {
         emu_set_lane32(w, &insn->op[0], i, emu_format_round(EMU_TF32, (double)a[i], how) << 13);
     }

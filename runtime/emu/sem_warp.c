@@ -1,10 +1,12 @@
-/* sem_warp: what the lanes of a warp do together: vote, shuffle, match, reduce, elect. PTX ISA 9.1 §9.7.13.8 to .14,
- * §9.7.9.6. mask: the lanes that one membermask names, all of them here. */
+/* sem_warp: what the lanes of a warp do together: vote, shuffle, match, reduce, elect. PTX ISA 9.1 §9.7.13.8
+ * to .14, §9.7.9.6. mask: the lanes that one membermask names, all of them here. */
+#include "runtime/emu/judge.h"
 #include "runtime/emu/lanes.h"
 #include "runtime/emu/float.h"
 
 EMU_SEM_HEAD(sem_bar_warp_sync) {
-    (void)w, (void)insn, (void)mask;
+    (void)insn;
+    if (w->judge) emu_judge_warp_sync(w, mask);
     return EMU_NEXT;
 }
 
@@ -38,8 +40,9 @@ EMU_SEM_HEAD(sem_vote_ballot) {
 EMU_SEM_HEAD(sem_shfl) {
     uint32_t source[EMU_LANES], valid = 0;
     emu_l32 *d = emu_lanes(w, &insn->op[0]);
-    EMU_SOURCE(pa, u32, 2) EMU_SOURCE(pb, u32, 3) EMU_SOURCE(pc, u32, 4)
-    for (uint32_t k = 0; k < EMU_LANES; k++) source[k] = mask >> k & 1 ? pa[k] : 0;
+    EMU_SOURCE(pa, u32, 2)
+    EMU_SOURCE(pb, u32, 3) EMU_SOURCE(pc, u32, 4) for (uint32_t k = 0; k < EMU_LANES; k++) source[k] =
+        mask >> k & 1 ? pa[k] : 0;
     EMU_FOR_LANES(mask, i) {
         uint32_t b = pb[i] & 31, clamp = pc[i] & 31, segment = pc[i] >> 8 & 31;
         int32_t max = (int32_t)((i & segment) | (clamp & ~segment & 31)), min = (int32_t)(i & segment), j;
@@ -59,7 +62,8 @@ EMU_SEM_HEAD(sem_shfl) {
 
 /* ---- match ---- */
 
-static uint32_t equal_lanes(const struct emu_warp *w, const struct emu_opnd *a, uint32_t lane, uint32_t mask) {
+static uint32_t equal_lanes(const struct emu_warp *w, const struct emu_opnd *a, uint32_t lane,
+                            uint32_t mask) {
     uint64_t v = emu_lane(w, a, lane);
     uint32_t same = 0;
     EMU_FOR_LANES(mask, k) same |= (uint32_t)(emu_lane(w, a, k) == v) << k;
@@ -82,23 +86,23 @@ EMU_SEM_HEAD(sem_match_all) { /* d|p, a, membermask */
 
 /* ---- redux ---- */
 
-#define EMU_REDUX(name, T, start, step)                                                                               \
-    EMU_SEM_HEAD(name) {                                                                                              \
-        EMU_SOURCE(pa, T, 1)                                                                                          \
-        V_##T r = start;                                                                                              \
-        EMU_FOR_LANES(mask, i) {                                                                                      \
-            const V_##T a = (V_##T)pa[i];                                                                             \
-            r = step;                                                                                                 \
-        }                                                                                                             \
-        EMU_FOR_LANES(mask, i) emu_set_lane32(w, &insn->op[0], i, (uint32_t)r);                                       \
-        return EMU_NEXT;                                                                                              \
+#define EMU_REDUX(name, T, start, step)                                                                      \
+    EMU_SEM_HEAD(name) {                                                                                     \
+        EMU_SOURCE(pa, T, 1)                                                                                 \
+        V_##T r = start;                                                                                     \
+        EMU_FOR_LANES(mask, i) {                                                                             \
+            const V_##T a = (V_##T)pa[i];                                                                    \
+            r = step;                                                                                        \
+        }                                                                                                    \
+        EMU_FOR_LANES(mask, i) emu_set_lane32(w, &insn->op[0], i, (uint32_t)r);                              \
+        return EMU_NEXT;                                                                                     \
     }
 EMU_REDUX(sem_redux_add, u32, 0, r + a)
 EMU_REDUX(sem_redux_min_u32, u32, UINT32_MAX, a < r ? a : r)
 EMU_REDUX(sem_redux_max_u32, u32, 0, a > r ? a : r)
 EMU_REDUX(sem_redux_min_s32, s32, INT32_MAX, a < r ? a : r)
 EMU_REDUX(sem_redux_max_s32, s32, INT32_MIN, a > r ? a : r)
-EMU_REDUX(sem_redux_and, u32, EMU_FULL, r & a)
+EMU_REDUX(sem_redux_and, u32, EMU_FULL, r &a)
 EMU_REDUX(sem_redux_or, u32, 0, r | a)
 EMU_REDUX(sem_redux_xor, u32, 0, r ^ a)
 

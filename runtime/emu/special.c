@@ -1,4 +1,5 @@
-/* special: the special registers of PTX ISA 9.1 section 10, and the addresses that are known when a warp starts. */
+/* special: the special registers of PTX ISA 9.1 section 10, and the addresses that are known when a warp
+ * starts. */
 #include <string.h>
 
 #include "runtime/emu/decoder.h"
@@ -33,7 +34,8 @@ static const struct {
     /* clang-format on */
 };
 
-static const char *const clocks[] = {"%clock", "%clock_hi", "%clock64", "%globaltimer_lo", "%globaltimer_hi", "%globaltimer"};
+static const char *const clocks[] = {"%clock",          "%clock_hi",       "%clock64",
+                                     "%globaltimer_lo", "%globaltimer_hi", "%globaltimer"};
 
 bool emu_special_find(const char *name, enum emu_special *what, int64_t *value, uint8_t *bytes) {
     for (size_t k = 0; k < sizeof specials / sizeof specials[0]; k++)
@@ -109,7 +111,8 @@ static uint64_t cta_value(const struct emu_warp *w, const struct emu_special_lan
     }
     case EMU_SPECIAL_NSMID: return (uint32_t)profile->sms;
     case EMU_SPECIAL_GRIDID: return 1;
-    case EMU_SPECIAL_TOTAL_SMEM: return rounded(cta->smem_bytes - EMU_SMEM_RESERVED, 128); /* in units of 128 bytes [ISA] */
+    case EMU_SPECIAL_TOTAL_SMEM:
+        return rounded(cta->smem_bytes - EMU_SMEM_RESERVED, 128); /* in units of 128 bytes [ISA] */
     case EMU_SPECIAL_AGGR_SMEM: return rounded(cta->smem_bytes, 128);
     case EMU_SPECIAL_DYNAMIC_SMEM: return launch->dynamic_smem;
     case EMU_SPECIAL_RESERVED_SMEM: return k == 1 || k == 2 ? EMU_SMEM_RESERVED : 0;
@@ -126,7 +129,8 @@ static uint64_t lane_value(const struct emu_warp *w, const struct emu_special_la
 void emu_warp_specials(struct emu_warp *w) {
     for (uint32_t k = 0; k < w->fn->special_count; k++) {
         const struct emu_special_lanes *s = &w->fn->specials[k];
-        bool by_lane = s->what == EMU_SPECIAL_TID || s->what == EMU_SPECIAL_LANEID || s->what == EMU_SPECIAL_LANEMASK;
+        bool by_lane =
+            s->what == EMU_SPECIAL_TID || s->what == EMU_SPECIAL_LANEID || s->what == EMU_SPECIAL_LANEMASK;
         uint64_t same = by_lane ? 0 : cta_value(w, s);
         void *lanes = w->bank[EMU_BANK_SPECIAL] + (uint64_t)s->slot * EMU_SLOT_BYTES;
         if (s->bytes == 0) {

@@ -1,7 +1,8 @@
 /* split: the sets of lanes into which a diverged warp has fallen.
  *
- * The split with the least pc goes first, so that lanes meet again behind a branch; splits that stand at one pc merge,
- * unless one of them has begun an instruction that it could not finish. A split that yielded goes behind all others. */
+ * The split with the least pc goes first, so that lanes meet again behind a branch; splits that stand at one
+ * pc merge, unless one of them has begun an instruction that it could not finish. A split that yielded goes
+ * behind all others. */
 #include "runtime/emu/sched.h"
 
 static struct emu_split *current(struct emu_warp *w) { return &w->split[w->current]; }
@@ -65,7 +66,8 @@ static void merge_into_current(struct emu_warp *w) {
 bool emu_split_pick(struct emu_warp *w) {
     int best = -1;
     for (uint32_t k = 0; k < w->split_count; k++)
-        if (emu_split_ready(w, &w->split[k]) && (best < 0 || better(&w->split[k], &w->split[best]))) best = (int)k;
+        if (emu_split_ready(w, &w->split[k]) && (best < 0 || better(&w->split[k], &w->split[best])))
+            best = (int)k;
     if (best < 0) return false;
     w->current = (uint32_t)best;
     if (!joinable(current(w))) return true; /* goes on with what it has begun */

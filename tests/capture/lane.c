@@ -1,8 +1,8 @@
 /* Captures of lane instructions from a real GPU, and their comparison with the emulator.
  *
- *   lane list TARGET                 every form as one PTX file on stdout (for ptxas to filter): an entry f<N> each
- *   lane compare FORMS TARGET [OUT]  runs each form of the list FORMS ("row mnemonic" a line) on the GPU and on the
- *                                    emulator; prints those that differ; OUT gets "mnemonic row hash" lines of the GPU
+ *   lane list TARGET                 every form as one PTX file on stdout (for ptxas to filter): an entry
+ * f<N> each lane compare FORMS TARGET [OUT]  runs each form of the list FORMS ("row mnemonic" a line) on the
+ * GPU and on the emulator; prints those that differ; OUT gets "mnemonic row hash" lines of the GPU
  *
  * Built by tests/capture/README. */
 #include <dlfcn.h>
@@ -18,7 +18,8 @@ static const char *target;
 
 static const char *head(void) {
     static char text[128];
-    snprintf(text, sizeof text, ".version %s\n.target %s\n.address_size 64\n", strcmp(target, "sm_90") == 0 ? "8.6" : "9.0", target);
+    snprintf(text, sizeof text, ".version %s\n.target %s\n.address_size 64\n",
+             strcmp(target, "sm_90") == 0 ? "8.6" : "9.0", target);
     return text;
 }
 
@@ -57,7 +58,8 @@ static int (*cuMemcpyDtoH)(void *, CUdeviceptr, size_t);
 static int (*cuModuleLoadData)(CUmodule *, const void *);
 static int (*cuModuleUnload)(CUmodule);
 static int (*cuModuleGetFunction)(CUfunction *, CUmodule, const char *);
-static int (*cuLaunchKernel)(CUfunction, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, void *, void **, void **);
+static int (*cuLaunchKernel)(CUfunction, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned,
+                             void *, void **, void **);
 static int (*cuCtxSynchronize)(void);
 
 static int open_gpu(void) {
@@ -118,7 +120,8 @@ static int compare(const char *path, FILE *out) {
     int differ = 0, total = 0;
     lane_inputs(in);
     memcpy((void *)emu_in, in, sizeof in);
-    if (!file || open_gpu() || cuMemAlloc(&gpu_in, sizeof in) || cuMemAlloc(&gpu_out, sizeof gpu) || cuMemcpyHtoD(gpu_in, in, sizeof in)) {
+    if (!file || open_gpu() || cuMemAlloc(&gpu_in, sizeof in) || cuMemAlloc(&gpu_out, sizeof gpu) ||
+        cuMemcpyHtoD(gpu_in, in, sizeof in)) {
         fprintf(stderr, "no list or no GPU\n");
         return 1;
     }
@@ -159,14 +162,17 @@ static int compare(const char *path, FILE *out) {
             static char one[8192];
             size_t length = (size_t)sprintf(one, "%s", head());
             lane_entry(row_named(forms[k].row), forms[k].mnemonic, name, one + length, sizeof one - length);
-            run = (struct emu_run){.ptx = one, .entry = name, .params = params, .param_bytes = 16, .grid = {LANE_THREADS / 32}};
+            run = (struct emu_run){
+                .ptx = one, .entry = name, .params = params, .param_bytes = 16, .grid = {LANE_THREADS / 32}};
             total++;
             if (emu_run(&run)) printf("EMULATOR %s: %s\n", forms[k].mnemonic, run.report);
             else if (memcmp(gpu, (void *)emu_out, sizeof gpu)) {
                 report(&forms[k], in, gpu, (uint32_t *)emu_out);
                 differ++;
             }
-            if (out) fprintf(out, "%s %s %016llx\n", forms[k].mnemonic, forms[k].row, (unsigned long long)lane_hash(gpu));
+            if (out)
+                fprintf(out, "%s %s %016llx\n", forms[k].mnemonic, forms[k].row,
+                        (unsigned long long)lane_hash(gpu));
         }
         cuModuleUnload(module);
     }
