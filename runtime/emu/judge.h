@@ -51,6 +51,7 @@ void emu_judge_completes(struct emu_cluster *cluster, struct emu_async *op, uint
 void emu_judge_async_smem(struct emu_cta *cta, struct emu_async *op, uint32_t offset, uint32_t bytes,
                           enum emu_access access);
 /* Groups: what was issued since the last commit; all but the newest `pending` are over. */
+void emu_judge_wgmma_issue(struct emu_warp *warp); /* by each of the four warps */
 enum emu_judge_group { EMU_GROUP_BULK, EMU_GROUP_CP_ASYNC, EMU_GROUP_WGMMA };
 void emu_judge_group_commit(struct emu_warp *warp, enum emu_judge_group group);
 void emu_judge_group_wait(struct emu_warp *warp, enum emu_judge_group group, uint64_t pending);

@@ -59,7 +59,7 @@ static void identify(struct emu_judge_op *o, struct emu_judge_warp *w, const str
     if (row < 0) return; /* an effect that the judge does not know: it orders and touches nothing */
     enum judge_component who = kinds[row].who;
     o->party.kind = (uint8_t)kinds[row].kind;
-    o->party.who = (uint16_t)(w->base + (uint32_t)who);
+    o->party.who = (uint16_t)judge_component_of(w, who);
     o->party.epoch = who == JUDGE_WARP ? w->clock.g[w->base] : w->epoch[who == JUDGE_PIPE ? JUDGE_FENCE : who];
     if (o->party.kind == JUDGE_TMA) o->party.epoch = 0; /* until emu_judge_completes() */
     if (o->party.kind == JUDGE_MMA) o->party.aux = accumulator((const struct emu_umma_op *)op);
@@ -119,7 +119,9 @@ void emu_judge_group_wait(struct emu_warp *warp, enum emu_judge_group group, uin
     struct emu_judge_warp *w = warp->judge;
     uint32_t closed = w->epoch[group_component[group]] - 1;
     judge_touch(w);
-    if (closed > pending) judge_publish(w, group_component[group], closed - (uint32_t)pending);
+    if (closed <= pending) return;
+    judge_publish(w, group_component[group], closed - (uint32_t)pending);
+    if (group == EMU_GROUP_WGMMA) judge_wgmma_wait(w, closed - (uint32_t)pending);
 }
 
 /* ---- the end ---- */

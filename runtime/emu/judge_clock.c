@@ -46,7 +46,7 @@ void judge_touch(struct emu_judge_warp *w) {
 }
 
 void judge_publish(struct emu_judge_warp *w, enum judge_component c, uint32_t epoch) {
-    uint32_t at = w->base + (uint32_t)c;
+    uint32_t at = judge_component_of(w, c);
     if (w->clock.g[at] >= epoch) return;
     w->clock.g[at] = w->clock.a[at] = epoch;
     judge_changed(w);

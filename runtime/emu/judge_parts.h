@@ -91,6 +91,7 @@ struct emu_judge_warp {
     uint32_t pipe_last, bulk_last, copy_last; /* newest epoch in which something was issued */
     uint32_t pipe_pc, bulk_pc, copy_pc;
     struct judge_snapshot *snap; /* of the present version; NULL: none yet */
+    struct judge_wgmma *wgmma;   /* of its warpgroup, held by the first warp */
 };
 
 struct judge_seen {
@@ -166,6 +167,9 @@ struct emu_judge_warp *judge_warp_of(const struct emu_judge *judge, uint32_t com
 uint32_t judge_warp_number(const struct emu_judge_warp *w);                              /* in the cluster */
 const struct judge_access *judge_access_of(struct emu_judge *judge, const struct emu_insn *insn);
 
+/* ---- judge_wgmma.c ---- */
+void judge_wgmma_wait(struct emu_judge_warp *w, uint32_t group); /* all groups up to this one are over */
+
 /* ---- judge_mbarrier.c ---- */
 struct judge_barrier *judge_barrier_at(struct emu_judge *judge, uint32_t address); /* NULL: none */
 struct judge_barrier *judge_barrier_of(struct emu_judge *judge, uint32_t component);
@@ -183,6 +187,11 @@ void judge_say(struct emu_judge *judge, const struct judge_report *report, const
     __attribute__((format(printf, 4, 5)));
 uint32_t judge_pc(const struct emu_warp *w, const struct emu_insn *insn);
 
+/* The component c of a warp. A wgmma belongs to four warps: its group is the first one's. */
+static inline uint32_t judge_component_of(const struct emu_judge_warp *w, enum judge_component c) {
+    uint32_t first = c == JUDGE_WGMMA ? w->warp->index % 4 * JUDGE_COMPONENTS : 0;
+    return w->base - first + (uint32_t)c;
+}
 static inline bool judge_knows(const uint32_t *clock, const struct judge_party *p) { return clock[p->who] >= p->epoch; }
 static inline bool judge_is_async(enum judge_kind kind) { return kind >= JUDGE_MMA; }
 

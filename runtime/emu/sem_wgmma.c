@@ -1,6 +1,7 @@
 /* sem_wgmma: wgmma.mma_async, fence, commit_group, wait_group. PTX ISA 9.1 §9.7.15.5, §9.7.15.7. */
 #include "runtime/emu/decode.h"
 #include "runtime/emu/fault.h"
+#include "runtime/emu/judge.h"
 #include "runtime/emu/operand.h"
 #include "runtime/emu/wgmma.h"
 
@@ -116,12 +117,14 @@ enum emu_step sem_wgmma_fence(struct emu_warp *w, const struct emu_insn *insn, u
 
 enum emu_step sem_wgmma_commit(struct emu_warp *w, const struct emu_insn *insn, uint32_t mask) {
     (void)mask;
+    if (w->judge) emu_judge_group_commit(w, EMU_GROUP_WGMMA);
     return emu_wgmma_commit(w, insn);
 }
 
 enum emu_step sem_wgmma_wait(struct emu_warp *w, const struct emu_insn *insn, uint32_t mask) {
     (void)mask;
     uint64_t pending = (uint64_t)insn->op[0].imm;
-    if (emu_wgmma_reached(w, pending)) return EMU_NEXT;
-    return emu_wait(w, EMU_WAIT_WGMMA, 0, (uint32_t)pending);
+    if (!emu_wgmma_reached(w, pending)) return emu_wait(w, EMU_WAIT_WGMMA, 0, (uint32_t)pending);
+    if (w->judge) emu_judge_group_wait(w, EMU_GROUP_WGMMA, pending);
+    return EMU_NEXT;
 }

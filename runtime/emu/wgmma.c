@@ -5,6 +5,7 @@
 #include "gen/arena.h"
 #include "runtime/emu/exec.h"
 #include "runtime/emu/fault.h"
+#include "runtime/emu/judge.h"
 #include "runtime/emu/wgmma_desc.h"
 
 enum {
@@ -230,6 +231,7 @@ enum emu_step emu_wgmma_issue(struct emu_warp *w, const struct emu_insn *insn, u
     struct forming *f = g ? join(g, w, insn) : NULL;
     if (!f) return EMU_FAULT;
     uint32_t i = w->index % EMU_WARPGROUP;
+    if (w->judge) emu_judge_wgmma_issue(w);
     if (!f->joined) f->a = a, f->b = b;
     else if (agree(f, w, insn, a, b) == EMU_FAULT) return EMU_FAULT;
     f->joined |= 1u << i;

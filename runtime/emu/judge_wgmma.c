@@ -1,0 +1,38 @@
+/* judge_wgmma: what a warpgroup's multiplies order. One begins once four warps have issued it; so whoever waits for its
+ * group knows what the other three knew when they issued it. */
+#include <string.h>
+
+#include "runtime/emu/judge_parts.h"
+
+enum { GROUPS = 4 /* that are told apart; a warp further ahead makes a slow one know a little too much */ };
+
+struct judge_wgmma { /* of a warpgroup */
+    struct judge_clock clock[GROUPS]; /* of all issues into group g, at g % GROUPS */
+    uint32_t group[GROUPS];
+};
+
+static struct judge_wgmma *of(struct emu_judge_warp *w, bool make) {
+    struct emu_judge_warp *first = (w->warp - w->warp->index % 4)->judge;
+    if (first->wgmma || !make) return first->wgmma;
+    struct judge_wgmma *g = judge_alloc(w->judge, sizeof *g);
+    for (uint32_t i = 0; g && i < GROUPS; i++) {
+        g->clock[i] = judge_clock_new(w->judge);
+        if (!g->clock[i].g) return NULL;
+    }
+    return first->wgmma = g;
+}
+
+void emu_judge_wgmma_issue(struct emu_warp *warp) {
+    struct emu_judge_warp *w = warp->judge;
+    struct judge_wgmma *g = of(w, true);
+    uint32_t group = w->epoch[JUDGE_WGMMA], i = group % GROUPS;
+    if (!g || g->group[i] > group) return;
+    if (g->group[i] < group) memset(g->clock[i].g, 0, 2 * sizeof(uint32_t) * w->judge->width); /* a is behind g */
+    g->group[i] = group;
+    judge_release(w, &g->clock[i]);
+}
+
+void judge_wgmma_wait(struct emu_judge_warp *w, uint32_t group) {
+    struct judge_wgmma *g = of(w, false);
+    if (g && g->group[group % GROUPS] >= group) judge_acquire(w, &g->clock[group % GROUPS]);
+}
