@@ -44,9 +44,8 @@ static const struct wl_cli_option options[] = {
 /* clang-format on */
 
 /* The emulated device reads its settings from the environment when it is opened. */
-static enum wl_status set_emulator(const char *order, const char *target, struct wl_error *error) {
-    if (!strncmp(target, "sm_90", 5))
-        setenv("WARPLOOM_EMU_DEVICE", "h100", 0); /* the user's own choice stands */
+static enum wl_status set_order(const char *order, struct wl_error *error) {
+    setenv("WARPLOOM_EMU_DEVICE", "h100", 0); /* the user's own choice stands */
     if (!order) return WL_OK;
     bool random =
         !strncmp(order, "random:", 7) && order[7] && order[7 + strspn(order + 7, "0123456789")] == 0;
@@ -156,7 +155,7 @@ static enum wl_status report(const struct wl_run_values *v, const struct wl_tria
 static enum wl_status try_it(const struct wl_run_values *v, const struct wl_trial *t,
                              struct wl_trial_result *r, struct wl_error *error) {
     struct wl_driver *driver = NULL;
-    enum wl_status status = set_emulator(v->order, r->plan.launch.target, error);
+    enum wl_status status = set_order(v->order, error);
     if (!status) status = wl_driver_open(&driver, v->device, r->plan.launch.target, error);
     if (status) return status;
     wl_run_progress_start(driver);
