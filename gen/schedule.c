@@ -13,6 +13,7 @@
 #include "gen/sandbox.h"
 #include "gen/schedule_field.h"
 #include "gen/schedule_lines.h"
+#include "gen/schedule_tune.h"
 
 #define EMBEDDED_PREFIX    "embedded:"
 #define SCHEDULE_BYTES_MAX ((size_t)1 << 20)
@@ -126,24 +127,6 @@ static int include(lua_State *L) {
     return 1;
 }
 
-static void value_of(lua_State *L, int index, struct wl_field_value *value) {
-    *value = (struct wl_field_value){.kind = WL_VALUE_OTHER, .type = luaL_typename(L, index)};
-    switch (lua_type(L, index)) {
-    case LUA_TNUMBER:
-        value->kind = WL_VALUE_NUMBER;
-        value->number = lua_tonumber(L, index);
-        break;
-    case LUA_TBOOLEAN:
-        value->kind = WL_VALUE_BOOL;
-        value->number = lua_toboolean(L, index);
-        break;
-    case LUA_TSTRING:
-        value->kind = WL_VALUE_TEXT;
-        value->text = lua_tostring(L, index);
-        break;
-    }
-}
-
 /* Finds the file and line that set `key`: in the schedule itself, else in the last include that has it. */
 static struct wl_field_place find_place(const struct reader *reader, const char *key,
                                         const struct wl_field_value *value, size_t *from) {
@@ -168,7 +151,7 @@ static enum wl_status check_names(lua_State *L, int table, const struct reader *
                            lua_isinteger(L, -2) ? lua_pushfstring(L, "%I", lua_tointeger(L, -2))
                                                 : luaL_typename(L, -2));
         const char *name = lua_tostring(L, -2);
-        if (wl_field_find(name) != WL_FIELD_COUNT) continue;
+        if (wl_field_find(name) != WL_FIELD_COUNT || !strcmp(name, "tune")) continue;
         struct wl_field_place place = find_place(reader, name, NULL, &from);
         int order = first.field ? place.line - first.line : -1;
         if (order < 0 || (order == 0 && strcmp(name, first.field) < 0)) first = place;
@@ -186,7 +169,7 @@ static enum wl_status set_fields(lua_State *L, int table, const struct reader *r
         schedule->from[field] = WL_FROM_DEFAULT;
         lua_pushstring(L, wl_field_name(field));
         if (lua_rawget(L, table) != LUA_TNIL) {
-            value_of(L, -1, &value);
+            wl_lua_value(L, -1, &value);
             struct wl_field_place place = find_place(reader, wl_field_name(field), &value, &from);
             status = wl_field_set(schedule, field, &value, &place, reader->error);
             schedule->line[field] = place.line;
@@ -194,6 +177,18 @@ static enum wl_status set_fields(lua_State *L, int table, const struct reader *r
         }
         lua_pop(L, 1);
     }
+    return status;
+}
+
+static enum wl_status set_tune(lua_State *L, int table, const struct reader *reader) {
+    enum wl_status status = WL_OK;
+    size_t from;
+    lua_pushstring(L, "tune");
+    if (lua_rawget(L, table) != LUA_TNIL) {
+        struct wl_field_place place = find_place(reader, "tune", NULL, &from);
+        status = wl_schedule_read_tune(L, reader->schedule, &place, reader->error);
+    }
+    lua_settop(L, table);
     return status;
 }
 
@@ -206,8 +201,11 @@ static int run(lua_State *L) {
     wl_sandbox_seal(L);
     wl_sandbox_load(L, main->text, main->bytes, main->name);
     lua_call(L, 0, 1);
-    if (lua_istable(L, -1)) reader->status = set_fields(L, lua_gettop(L), reader);
-    else
+    if (lua_istable(L, -1)) {
+        int table = lua_gettop(L);
+        reader->status = set_fields(L, table, reader);
+        if (!reader->status) reader->status = set_tune(L, table, reader);
+    } else
         reader->status = wl_fail(
             reader->error, WL_ERR_INPUT, main->name, 0, NULL, "must return a table of fields, returned %s",
             lua_isnil(L, -1) ? "nothing" : lua_pushfstring(L, "a %s", luaL_typename(L, -1)));
@@ -286,6 +284,7 @@ static enum wl_status read_schedule(struct reader *reader, const char *const *ov
         status = override(schedule, overrides[i], reader->error);
     if (status == WL_OK && !schedule->name[0]) name_from_source(schedule);
     if (status == WL_OK) status = check_target(schedule, reader->error);
+    if (status == WL_OK) status = wl_schedule_check_tune(schedule, reader->error);
     return status == WL_OK ? check_pairs(schedule, reader->error) : status;
 }
 

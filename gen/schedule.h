@@ -15,6 +15,15 @@
 
 enum wl_scheduler { WL_SCHEDULER_SINGLE, WL_SCHEDULER_PERSISTENT, WL_SCHEDULER_LPT };
 
+/* Candidates of one field, from the schedule's `tune` table (schedule_tune.h), as key=value takes them. */
+#define WL_TUNE_MAX_KNOBS 12
+#define WL_TUNE_MAX_VALUES 16
+struct wl_tune_knob {
+    int field; /* enum wl_field */
+    int count;
+    char values[WL_TUNE_MAX_VALUES][24];
+};
+
 /* One field each of schedule_fields.def; comments there. Strings are owned by the schedule. */
 struct wl_schedule {
     char name[64];   /* entry name prefix; defaults to the file's stem */
@@ -40,6 +49,8 @@ struct wl_schedule {
     int line[64];    /* line[i]: source line of the i-th row of schedule_fields.def, 0 = default, -1 = key=value override */
     unsigned char from[64];  /* which file that line is in: 0 = source, i = includes[i - 1], or WL_FROM_DEFAULT */
     char includes[4][256];   /* files that the source included */
+    struct wl_tune_knob tune[WL_TUNE_MAX_KNOBS]; /* in the order of schedule_fields.def */
+    int tune_count;
 };
 #define WL_FROM_DEFAULT 255
 
