@@ -7,10 +7,10 @@
 
 #include <stdint.h>
 
+#include "runtime/warploom.h" /* enum wl_dtype */
+
 #define WL_LAUNCH_MAX_PARAMS 24
 #define WL_LAUNCH_NAME_BYTES 96
-
-enum wl_dtype { WL_BF16, WL_FP16 };
 
 /* Tensors of an attention problem, each in (batch, seq, head, dim) order with free strides but for dim (dense). */
 enum wl_tensor { WL_TENSOR_Q, WL_TENSOR_K, WL_TENSOR_V, WL_TENSOR_O, WL_TENSOR_LSE, WL_TENSOR_COUNT };

@@ -111,9 +111,8 @@ static enum wl_status put_arguments(struct arguments *arguments, const struct wl
     if (launch->param_count > WL_LAUNCH_MAX_PARAMS)
         return wl_fail(error, WL_ERR_INTERNAL, NULL, 0, "launch", "%u parameters; %d is the most",
                        launch->param_count, WL_LAUNCH_MAX_PARAMS);
-    memset(arguments, 0, sizeof *arguments);
     for (uint32_t i = 0; i < launch->param_count; i++) {
-        enum wl_status status =
+        enum wl_status status = /* no more is written than the driver will read */
             put_argument(&arguments->values[i], kernel, &launch->params[i], problem, tiles, error);
         if (status) return status;
         arguments->pointers[i] = &arguments->values[i];
@@ -122,34 +121,6 @@ static enum wl_status put_arguments(struct arguments *arguments, const struct wl
 }
 
 /* ---- grid ---- */
-
-/* How many clusters the device holds at once. */
-static enum wl_status count_resident(int64_t *resident, const struct wl_kernel *kernel,
-                                     const CUlaunchConfig *config, struct wl_error *error) {
-    const struct wl_driver *driver = kernel->driver;
-    const struct wl_launch *launch = &kernel->launch;
-    int count = 0;
-    CUresult result;
-    if (launch->cluster > 1) {
-        result = driver->fn.cuOccupancyMaxActiveClusters(&count, kernel->function, config);
-        *resident = count;
-        enum wl_status status = wl_driver_check(driver, result, "cuOccupancyMaxActiveClusters", error);
-        if (status) return status;
-    } else {
-        result = driver->fn.cuOccupancyMaxActiveBlocksPerMultiprocessor(
-            &count, kernel->function, (int)launch->threads, launch->smem_bytes);
-        *resident = (int64_t)count * driver->sms;
-        enum wl_status status =
-            wl_driver_check(driver, result, "cuOccupancyMaxActiveBlocksPerMultiprocessor", error);
-        if (status) return status;
-    }
-    if (*resident > 0) return WL_OK;
-    return wl_fail(error, WL_ERR_FIT, NULL, 0, NULL,
-                   "%s: not one cluster of %u blocks with %u threads, %d registers a thread and %u bytes of "
-                   "shared memory fits on %s",
-                   launch->entry, launch->cluster, launch->threads, kernel->registers, launch->smem_bytes,
-                   driver->name);
-}
 
 static enum wl_status launch(const struct wl_kernel *kernel, const struct tiles *tiles, void **pointers,
                              CUstream stream, struct wl_error *error) {
@@ -167,29 +138,32 @@ static enum wl_status launch(const struct wl_kernel *kernel, const struct tiles 
                              .attrs = &attribute,
                              .numAttrs = record->cluster > 1};
     int64_t clusters = tiles->all;
-    if (record->grid == WL_GRID_PERSISTENT) {
-        int64_t resident;
-        enum wl_status status = count_resident(&resident, kernel, &config, error);
-        if (status) return status;
-        if (clusters > resident) clusters = resident;
-    }
+    if (record->grid == WL_GRID_PERSISTENT && clusters > kernel->resident) clusters = kernel->resident;
     config.gridDimX = (unsigned int)(clusters * record->cluster);
     CUresult result = kernel->driver->fn.cuLaunchKernelEx(&config, kernel->function, pointers, NULL);
     return wl_driver_check(kernel->driver, result, "cuLaunchKernelEx", error);
+}
+
+/* A real driver encodes tensor maps under a current context only [H200]. Most callers have ours current
+ * already; asking costs less than a push and a pop. */
+static enum wl_status enter(const struct wl_driver *driver, bool *pushed, struct wl_error *error) {
+    CUcontext current = NULL;
+    *pushed = driver->fn.cuCtxGetCurrent(&current) || current != driver->context;
+    return *pushed ? wl_driver_enter(driver, error) : WL_OK;
 }
 
 enum wl_status wl_attention_launch(const struct wl_kernel *kernel, const struct wl_attention *problem,
                                    CUstream stream, struct wl_error *error) {
     struct arguments arguments;
     struct tiles tiles = {0};
+    bool pushed;
     enum wl_status status = wl_attention_check(problem, error);
     if (!status) status = check_kernel(&kernel->launch, problem, error);
     if (!status) status = count_tiles(&tiles, &kernel->launch, problem, error);
-    /* a real driver encodes tensor maps under a current context only [H200] */
-    if (!status) status = wl_driver_enter(kernel->driver, error);
+    if (!status) status = enter(kernel->driver, &pushed, error);
     if (status) return status;
     status = put_arguments(&arguments, kernel, problem, &tiles, error);
     if (!status) status = launch(kernel, &tiles, arguments.pointers, stream, error);
-    wl_driver_leave(kernel->driver);
+    if (pushed) wl_driver_leave(kernel->driver);
     return status;
 }

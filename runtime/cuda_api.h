@@ -20,8 +20,9 @@ typedef struct CUmod_st *CUmodule;
 typedef struct CUfunc_st *CUfunction;
 typedef struct CUstream_st *CUstream;
 typedef struct CUevent_st *CUevent;
+typedef struct CUlinkState_st *CUlinkState;
 
-typedef int CUdevice_attribute, CUfunction_attribute, CUpointer_attribute, CUlimit, CUjit_option, CUmoduleLoadingMode,
+typedef int CUdevice_attribute, CUfunction_attribute, CUpointer_attribute, CUlimit, CUjit_option, CUjitInputType, CUmoduleLoadingMode,
     CUfunc_cache;
 typedef int CUtensorMapDataType, CUtensorMapInterleave, CUtensorMapSwizzle, CUtensorMapL2promotion;
 typedef int CUtensorMapFloatOOBfill, CUlaunchAttributeID, CUstreamCaptureStatus,

@@ -117,19 +117,30 @@ enum wl_status wl_driver_check(const struct wl_driver *driver, CUresult result, 
 
 /* ---- devices ---- */
 
-bool wl_driver_can_run(int cc_major, int cc_minor, const char *target) {
+static bool runs_one(int cc_major, int cc_minor, const char *target, size_t length) {
     int number = 0;
-    if (strncmp(target, "sm_", 3)) return false;
-    const char *digit = target + 3;
-    for (; *digit >= '0' && *digit <= '9' && number < 1000; digit++) number = 10 * number + (*digit - '0');
+    size_t at = 3;
+    if (length < 4 || strncmp(target, "sm_", 3)) return false;
+    for (; at < length && target[at] >= '0' && target[at] <= '9' && number < 1000; at++)
+        number = 10 * number + (target[at] - '0');
     int major = number / 10, minor = number % 10;
-    if (!strcmp(digit, "a")) return cc_major == major && cc_minor == minor;
-    if (!strcmp(digit, "f")) return cc_major == major && cc_minor >= minor;
-    return !*digit && number && (cc_major > major || (cc_major == major && cc_minor >= minor));
+    char kind = at + 1 == length ? target[at] : '\0';
+    if (kind == 'a') return cc_major == major && cc_minor == minor;
+    if (kind == 'f') return cc_major == major && cc_minor >= minor;
+    return at == length && number && (cc_major > major || (cc_major == major && cc_minor >= minor));
 }
 
-/* Fills in what is known of a device. */
-static enum wl_status describe(struct wl_driver *driver, int ordinal, struct wl_error *error) {
+bool wl_driver_can_run(int cc_major, int cc_minor, const char *target) {
+    for (;;) {
+        size_t length = strcspn(target, ",");
+        if (runs_one(cc_major, cc_minor, target, length)) return true;
+        if (!target[length]) return false;
+        target += length + 1;
+    }
+}
+
+/* Fills in what is known of driver->device. */
+static enum wl_status describe(struct wl_driver *driver, struct wl_error *error) {
     static const struct {
         CUdevice_attribute attribute;
         size_t offset;
@@ -139,8 +150,7 @@ static enum wl_status describe(struct wl_driver *driver, int ordinal, struct wl_
         {CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT, offsetof(struct wl_driver, sms)},
         {CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN, offsetof(struct wl_driver, smem_per_block)},
     };
-    enum wl_status status =
-        wl_driver_check(driver, driver->fn.cuDeviceGet(&driver->device, ordinal), "cuDeviceGet", error);
+    enum wl_status status = WL_OK;
     for (size_t i = 0; !status && i < sizeof rows / sizeof *rows; i++) {
         int *value = (int *)((char *)driver + rows[i].offset);
         CUresult result = driver->fn.cuDeviceGetAttribute(value, rows[i].attribute, driver->device);
@@ -191,7 +201,8 @@ static enum wl_status choose_device(struct wl_driver *driver, int ordinal, const
         return wl_fail(error, WL_ERR_ENVIRONMENT, NULL, 0, NULL, "there is no GPU %d: %s has %d", ordinal,
                        driver->path, count);
     for (int i = ordinal < 0 ? 0 : ordinal; i < (ordinal < 0 ? count : ordinal + 1); i++) {
-        status = describe(driver, i, error);
+        status = wl_driver_check(driver, driver->fn.cuDeviceGet(&driver->device, i), "cuDeviceGet", error);
+        if (!status) status = describe(driver, error);
         if (status || !target || wl_driver_can_run(driver->cc_major, driver->cc_minor, target)) return status;
     }
     return cannot_run(driver, target, error);
@@ -246,6 +257,43 @@ static enum wl_status open_any(struct wl_driver *driver, const char *target, str
     return wl_fail(error, status, emu.file, 0, NULL, "%.1400s\nand no GPU: %.1400s", emu.text, gpu.text);
 }
 
+/* The context that is current in this thread, if this library has one; it stays its owner's. */
+static enum wl_status borrow(struct wl_driver *driver, const char *target, struct wl_error *error) {
+    CUresult result = driver->fn.cuCtxGetCurrent(&driver->context);
+    const char *call = "cuCtxGetCurrent";
+    if (!result && !driver->context) result = CUDA_ERROR_INVALID_CONTEXT;
+    if (!result) result = driver->fn.cuCtxGetDevice(&driver->device), call = "cuCtxGetDevice";
+    if (!result) result = driver->fn.cuDriverGetVersion(&driver->version), call = "cuDriverGetVersion";
+    enum wl_status status = wl_driver_check(driver, result, call, error);
+    if (!status) status = describe(driver, error);
+    if (!status && target && !wl_driver_can_run(driver->cc_major, driver->cc_minor, target))
+        status = cannot_run(driver, target, error);
+    driver->borrowed = true;
+    return status;
+}
+
+enum wl_status wl_driver_open_current(struct wl_driver **driver, const char *target, struct wl_error *error) {
+    *driver = NULL;
+    struct wl_error why[2] = {{0}};
+    struct wl_driver *fresh = wl_realloc(NULL, sizeof *fresh);
+    if (!fresh) return wl_fail(error, WL_ERR_NO_MEMORY, NULL, 0, NULL, "no memory for a driver");
+    for (int emulated = 0; emulated < 2; emulated++) {
+        *fresh = (struct wl_driver){0};
+        enum wl_status status = emulated ? open_emulated(fresh, &why[1])
+                                         : open_library(fresh, REAL_LIBRARY, &why[0]);
+        if (!status) status = borrow(fresh, target, &why[emulated]);
+        if (!status) {
+            *driver = fresh;
+            return WL_OK;
+        }
+        close_library(fresh);
+    }
+    wl_free(fresh);
+    return wl_fail(error, WL_ERR_ENVIRONMENT, NULL, 0, NULL,
+                   "this thread has no current CUDA context: %.1400s; emulated: %.1400s", why[0].text,
+                   why[1].text);
+}
+
 enum wl_status wl_driver_open(struct wl_driver **driver, const char *device, const char *target,
                               struct wl_error *error) {
     *driver = NULL;
@@ -266,7 +314,7 @@ enum wl_status wl_driver_open(struct wl_driver **driver, const char *device, con
 
 void wl_driver_close(struct wl_driver *driver) {
     if (!driver) return;
-    driver->fn.cuDevicePrimaryCtxRelease_v2(driver->device);
+    if (!driver->borrowed) driver->fn.cuDevicePrimaryCtxRelease_v2(driver->device);
     close_library(driver);
     wl_free(driver);
 }

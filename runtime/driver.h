@@ -31,15 +31,18 @@ struct wl_driver { /* read only */
     bool emulated;
     int version; /* 13000 = CUDA 13.0 */
     CUdevice device;
-    CUcontext context; /* the device's primary context, retained */
+    CUcontext context; /* the device's primary context, retained, or a borrowed one */
+    bool borrowed;
     char name[128];
     int cc_major, cc_minor, sms, smem_per_block; /* smem_per_block: the most that a function may ask for */
 };
 
-/* target: "sm_100a" and the like, or NULL for any device. WL_ERR_USAGE: no such device string;
+/* target: "sm_100a" and the like, several with commas between them, or NULL for any device. WL_ERR_USAGE: no such device string;
  * WL_ERR_ENVIRONMENT: no driver, or no device of it that can run the target. */
 enum wl_status wl_driver_open(struct wl_driver **driver, const char *device, const char *target,
                               struct wl_error *error);
+/* On the context that is current in this thread, which its owner keeps alive. Likewise. */
+enum wl_status wl_driver_open_current(struct wl_driver **driver, const char *target, struct wl_error *error);
 void wl_driver_close(struct wl_driver *driver); /* NULL allowed */
 
 /* Whether a device of this compute capability runs code for the target: sm_100a only on 10.0, sm_100f

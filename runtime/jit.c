@@ -110,6 +110,35 @@ static enum wl_status allow_smem(struct wl_kernel *kernel, const char *name, str
     return status;
 }
 
+/* How many clusters the device holds at once: asked here, since a launch may not ask. */
+static enum wl_status count_resident(struct wl_kernel *kernel, const char *name, struct wl_error *error) {
+    const struct wl_driver *driver = kernel->driver;
+    const struct wl_launch *launch = &kernel->launch;
+    CUlaunchAttribute attribute = {.id = CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION,
+                                   .value.clusterDim = {.x = launch->cluster, .y = 1, .z = 1}};
+    CUlaunchConfig config = {launch->cluster,    1,    1,          launch->threads, 1, 1,
+                             launch->smem_bytes, NULL, &attribute, 1};
+    int count = 0;
+    CUresult result;
+    const char *call;
+    if (launch->cluster > 1) {
+        call = "cuOccupancyMaxActiveClusters";
+        result = driver->fn.cuOccupancyMaxActiveClusters(&count, kernel->function, &config);
+    } else {
+        call = "cuOccupancyMaxActiveBlocksPerMultiprocessor";
+        result = driver->fn.cuOccupancyMaxActiveBlocksPerMultiprocessor(
+            &count, kernel->function, (int)launch->threads, launch->smem_bytes);
+    }
+    kernel->resident = (int64_t)count * (launch->cluster > 1 ? 1 : driver->sms);
+    enum wl_status status = wl_driver_check(driver, result, call, error);
+    if (status || kernel->resident > 0) return status;
+    return wl_fail(error, WL_ERR_FIT, name, 0, NULL,
+                   "%s: not one cluster of %u blocks with %u threads, %d registers a thread and %u bytes of "
+                   "shared memory fits on %s",
+                   launch->entry, launch->cluster, launch->threads, kernel->registers, launch->smem_bytes,
+                   driver->name);
+}
+
 enum wl_status wl_jit_load(struct wl_kernel *kernel, struct wl_driver *driver, const void *image,
                            size_t bytes, const char *name, const struct wl_launch *launch,
                            struct wl_error *error) {
@@ -131,6 +160,7 @@ enum wl_status wl_jit_load(struct wl_kernel *kernel, struct wl_driver *driver, c
         status = load_module(kernel, copy, is_ptx, name, error);
         if (!status) status = find_function(kernel, name, error);
         if (!status) status = allow_smem(kernel, name, error);
+        if (!status && launch->grid == WL_GRID_PERSISTENT) status = count_resident(kernel, name, error);
         if (status && kernel->module) driver->fn.cuModuleUnload(kernel->module);
         wl_driver_leave(driver);
     }

@@ -16,6 +16,7 @@ struct wl_kernel { /* read only; owned by the caller, ended by wl_jit_unload() *
     int registers;   /* per thread, as the driver says */
     int local_bytes; /* per thread: stack and spills */
     int static_smem_bytes;
+    int64_t resident; /* clusters that the device holds at once; of a persistent grid only, else 0 */
 };
 
 /* Loads the image and finds launch->entry. name stands for the image in messages ("fwd_hd128.ptx"; may be

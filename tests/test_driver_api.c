@@ -579,3 +579,19 @@ Test(driver_api, tensor_maps) {
         if (!result) cr_expect_eq(map.opaque[0], m->address, "map %zu", i);
     }
 }
+
+/* As on an H200 with driver 580.159.04, although nothing of a context goes into a map. */
+Test(driver_api, tensor_maps_need_a_context) {
+    struct client cuda = client_start();
+    const cuuint64_t dims[2] = {64, 100}, strides[1] = {128};
+    const cuuint32_t box[2] = {64, 16}, steps[2] = {1, 1};
+    CUtensorMap map;
+    CUcontext popped;
+    for (int current = 1; current >= 0; current--) {
+        GIVES(cuda.cuTensorMapEncodeTiled(&map, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, 2, (void *)0x1000, dims,
+                                          strides, box, steps, CU_TENSOR_MAP_INTERLEAVE_NONE,
+                                          CU_TENSOR_MAP_SWIZZLE_128B, 0, 0),
+              current ? CUDA_SUCCESS : CUDA_ERROR_INVALID_CONTEXT);
+        if (current) NEEDS(cuda.cuCtxPopCurrent_v2(&popped));
+    }
+}

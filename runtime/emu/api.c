@@ -81,6 +81,11 @@ void wlemu_suggest_target(const char *target) {
     leave(CUDA_SUCCESS);
 }
 
+void wlemu_set_noop(int on) {
+    leave(enter(EMU_NEED_NOTHING));
+    emu_driver.noop = on;
+}
+
 void wlemu_set_progress(void (*fn)(void *user, uint64_t done, uint64_t total), void *user) {
     leave(enter(EMU_NEED_NOTHING)); /* a launch under way ends before its callback changes */
     emu_driver.progress = fn;

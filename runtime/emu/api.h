@@ -64,6 +64,7 @@ struct emu_driver { /* the one emulated GPU, and the process's state */
     unsigned long long ids; /* of contexts and streams */
     void (*progress)(void *user, uint64_t done, uint64_t total);
     void *progress_user;
+    bool noop; /* launches are checked and packed, not run */
 };
 extern struct emu_driver emu_driver;
 
@@ -132,5 +133,7 @@ const char *wlemu_last_report(void);
 void wlemu_suggest_target(const char *target);
 /* Called while a launch runs, from any thread; it must not call the driver. fn NULL: none. */
 void wlemu_set_progress(void (*fn)(void *user, uint64_t done, uint64_t total), void *user);
+/* From now on launches are checked as ever and then run nothing: to time what leads up to them. */
+void wlemu_set_noop(int on);
 
 #endif

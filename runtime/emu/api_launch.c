@@ -192,7 +192,7 @@ static CUresult submit(struct request *request, void **parameters, void **extra)
         memset(params, 0, fn->param_bytes + 128);
         uint8_t *block = params + (-(uintptr_t)params & 127); /* tensor maps want 64-byte alignment */
         result = pack(block, fn, parameters, extra);
-        if (!result) run(launch, request, block);
+        if (!result && !emu_driver.noop) run(launch, request, block);
         if (!result && request->record) result = emu_event_record(request->record);
     }
     wl_free(params);
