@@ -1,0 +1,244 @@
+/* Kernels that nvcc compiled (tests/nvcc), optimised and with -G, against the same functions in C. */
+#include "tests/test.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/emu_run.h"
+
+static const char *const files[] = {"tests/nvcc/kernels.ptx", "tests/nvcc/kernels_debug.ptx"};
+#define ORDERS   3
+#define VARIANTS (WL_LEN(files) * ORDERS)
+
+static char *read_text(const char *path) {
+    FILE *file = fopen(path, "r");
+    cr_assert(file, "run the tests from the repository's root");
+    fseek(file, 0, SEEK_END);
+    long size = ftell(file);
+    rewind(file);
+    char *text = calloc(1, (size_t)size + 1);
+    cr_assert_eq(fread(text, 1, (size_t)size, file), (size_t)size);
+    fclose(file);
+    return text;
+}
+
+static void *memory(size_t bytes) { return (void *)(uintptr_t)emu_device_alloc(emu_run_device(), bytes); }
+
+struct params { /* three pointers and a count, or fewer */
+    void *a, *b, *c;
+    int n;
+};
+
+static void launch(size_t variant, const char *entry, const void *params, size_t bytes, uint32_t grid,
+                   uint32_t block) {
+    static struct emu_run run;
+    char *text = read_text(files[variant / ORDERS]);
+    run = (struct emu_run){
+        .ptx = text, .entry = entry, .params = params, .param_bytes = bytes, .timeout_ms = 60000};
+    run.grid[0] = grid;
+    run.block[0] = block;
+    if (strcmp(entry, "matmul") == 0) run.grid[1] = grid, run.block[0] = run.block[1] = 16;
+    run.order = (enum emu_order)(variant % ORDERS);
+    run.seed = 7;
+    cr_assert_eq(emu_run(&run), 0, "%s: %s", entry, run.report);
+    free(text);
+}
+
+static uint64_t random_bits(uint64_t *state) {
+    *state = *state * 6364136223846793005ull + 1442695040888963407ull;
+    return *state ^ *state >> 29;
+}
+
+static void near_(double have, double want, double relative, const char *what, int i) {
+    cr_expect(fabs(have - want) <= relative * fabs(want) + 1e-30 || (isnan(have) && isnan(want)),
+              "%s %d: %.9g, wanted %.9g", what, i, have, want);
+}
+
+#define N 500
+
+ParameterizedTestParameters(emu_nvcc, floats) { return wl_test_rows(VARIANTS); }
+ParameterizedTest(size_t *v, emu_nvcc, floats) {
+    static const float table[4] = {1.5f, 2.5f, 3.5f, 4.5f};
+    struct params p = {memory(4 * N), memory(4 * N), memory(48 * N), N};
+    float *a = p.a, *b = p.b, *o = p.c;
+    uint64_t state = 1;
+    for (int i = 0; i < N; i++) {
+        a[i] = (float)((double)(int32_t)random_bits(&state) / (1 << 26));
+        b[i] = (float)((double)(int32_t)random_bits(&state) / (1 << 28)) + 0.01f;
+    }
+    launch(*v, "floats", &p, 28, (N + 127) / 128, 128);
+    for (int i = 0; i < N; i++, o += 12) {
+        float x = a[i], y = b[i], s = 0, z = x * 0.01f;
+        for (int k = 0; k < 7; k++) s = s * z + table[k & 3];
+        near_(o[0], sin(x), 1e-5, "sinf", i);
+        near_(o[1], exp(x * 0.1f), 1e-6, "expf", i);
+        near_(o[2], log(fabsf(x) + 1e-3f), 1e-5, "logf", i);
+        near_(o[3], pow(fabsf(x), y * 0.1f), 1e-5, "powf", i);
+        near_(o[4], erf(x * .1f), 1e-5, "erff", i);
+        cr_expect_eq(o[5], x / y, "division %d", i);
+        cr_expect_eq(o[6], sqrtf(fabsf(x)), "sqrtf %d", i);
+        cr_expect_eq(o[7], fmodf(x, y), "fmodf %d of %a %a: %a, wanted %a", i, x, y, o[7], fmodf(x, y));
+        near_(o[8], tanh(x), 1e-5, "tanhf", i);
+        near_(o[9], cbrt(x), 1e-6, "cbrtf", i);
+        near_(o[10], s, 1e-5, "poly", i);
+        cr_expect_eq(o[11], rintf(x) + floorf(y) + ceilf(x) + truncf(y), "roundings %d", i);
+    }
+}
+
+ParameterizedTestParameters(emu_nvcc, doubles) { return wl_test_rows(VARIANTS); }
+ParameterizedTest(size_t *v, emu_nvcc, doubles) {
+    struct params p = {memory(8 * N), memory(8 * N), memory(64 * N), N};
+    double *a = p.a, *b = p.b, *o = p.c;
+    uint64_t state = 2;
+    for (int i = 0; i < N; i++) {
+        a[i] = (double)(int64_t)random_bits(&state) / (1ll << 58);
+        b[i] = (double)(int64_t)random_bits(&state) / (1ll << 60) + 0.01;
+    }
+    launch(*v, "doubles", &p, 28, (N + 63) / 64, 64);
+    for (int i = 0; i < N; i++, o += 8) {
+        double x = a[i], y = b[i];
+        near_(o[0], sin(x), 1e-14, "sin", i);
+        near_(o[1], exp(x * 0.1), 1e-14, "exp", i);
+        near_(o[2], log(fabs(x) + 1e-3), 1e-12, "log", i);
+        near_(o[3], pow(fabs(x), y * 0.1), 1e-13, "pow", i);
+        cr_expect_eq(o[4], x / y, "division %d", i);
+        cr_expect_eq(o[5], sqrt(fabs(x)), "sqrt %d", i);
+        cr_expect_eq(o[6], (double)(long long)x + (double)(unsigned)fabs(y), "conversions %d", i);
+        cr_expect_eq(o[7], fma(x, y, i % 3 + 1), "fma %d", i);
+    }
+}
+
+ParameterizedTestParameters(emu_nvcc, integers) { return wl_test_rows(VARIANTS); }
+ParameterizedTest(size_t *v, emu_nvcc, integers) {
+    struct params p = {memory(8 * N), memory(8 * N), memory(64 * N), N};
+    long long *a = p.a, *b = p.b, *o = p.c;
+    uint64_t state = 3;
+    for (int i = 0; i < N; i++) {
+        a[i] = (long long)random_bits(&state) >> (i % 50);
+        b[i] = (long long)random_bits(&state) >> (i % 61);
+    }
+    launch(*v, "integers", &p, 28, (N + 95) / 96, 96);
+    for (int i = 0; i < N; i++, o += 8) {
+        long long x = a[i], y = b[i];
+        int q = (int)y, r = (int)x;
+        short s = (short)r;
+        signed char c = (signed char)q;
+        unsigned __int128 w =
+            (unsigned __int128)(unsigned long long)x * (unsigned long long)y + (unsigned long long)x;
+        long long want[8] = {x / (y | 1),
+                             x % (y | 1),
+                             (long long)((unsigned long long)x / ((unsigned long long)y | 1)),
+                             __builtin_popcountll((unsigned long long)x) +
+                                 (r ? __builtin_clz((unsigned)r) : 32) + __builtin_ffs(q),
+                             r / (q | 1) + r % (q | 1),
+                             (long long)((unsigned long long)x << (q & 63)) ^ (x >> (r & 63)),
+                             (long long)(w >> 64) ^ (long long)w,
+                             s * c + (s >> 3) - c * 4 + (unsigned char)r % 7};
+        for (int k = 0; k < 8; k++)
+            cr_expect_eq(o[k], want[k], "value %d of %d: %llx, wanted %llx", k, i, o[k], want[k]);
+    }
+}
+
+ParameterizedTestParameters(emu_nvcc, reduce) { return wl_test_rows(VARIANTS); }
+ParameterizedTest(size_t *v, emu_nvcc, reduce) {
+    enum { BLOCKS = 5, COUNT = 10000 };
+    struct {
+        void *a, *o;
+        int n;
+    } p = {memory(4 * COUNT), memory(4 * (2 + BLOCKS)), COUNT};
+    int *a = p.a, *o = p.o, sum = 0, most = 0, seen = 0;
+    memset(o, 0, 4 * (2 + BLOCKS));
+    for (int i = 0; i < COUNT; i++) sum += a[i] = i * 7919 % 1000;
+    for (int block = 0; block < BLOCKS; block++) {
+        int of_block = 0;
+        for (int i = block * 256; i < COUNT; i += BLOCKS * 256)
+            for (int k = i; k < i + 256 && k < COUNT; k++) of_block += a[k];
+        if (of_block > most) most = of_block;
+    }
+    launch(*v, "reduce", &p, 20, BLOCKS, 256);
+    for (int k = 0; k < BLOCKS; k++) seen |= 1 << o[2 + k];
+    cr_expect_eq(o[0], sum);
+    cr_expect_eq(o[1], most);
+    cr_expect_eq(seen, (1 << BLOCKS) - 1,
+                 "each block counted once, from 0: the module's variable starts there");
+}
+
+static int by_value(const void *a, const void *b) { return *(const int *)a - *(const int *)b; }
+
+ParameterizedTestParameters(emu_nvcc, sort) { return wl_test_rows(VARIANTS); }
+ParameterizedTest(size_t *v, emu_nvcc, sort) {
+    enum { ROWS = 64, M = 50 };
+    struct {
+        void *data;
+        int m;
+    } p = {memory(4 * ROWS * M), M};
+    int *data = p.data, want[ROWS][M];
+    for (int i = 0; i < ROWS * M; i++)
+        want[i / M][i % M] = data[i] = (int)((unsigned)i * 2654435761u >> 12) % 1000;
+    for (int i = 0; i < ROWS; i++) qsort(want[i], M, sizeof(int), by_value);
+    launch(*v, "sort", &p, 12, 2, ROWS / 2);
+    cr_expect_eq(memcmp(data, want, sizeof want), 0);
+}
+
+ParameterizedTestParameters(emu_nvcc, matmul) { return wl_test_rows(VARIANTS); }
+ParameterizedTest(size_t *v, emu_nvcc, matmul) {
+    enum { DIM = 48 };
+    struct params p = {memory(4 * DIM * DIM), memory(4 * DIM * DIM), memory(4 * DIM * DIM), DIM};
+    float *a = p.a, *b = p.b, *c = p.c;
+    for (int i = 0; i < DIM * DIM; i++) a[i] = (float)(i % 13) - 6.5f, b[i] = (float)(i % 7) * 0.3f;
+    launch(*v, "matmul", &p, 28, DIM / 16, 16);
+    for (int i = 0; i < DIM; i++)
+        for (int j = 0; j < DIM; j++) {
+            float s = 0;
+            for (int k = 0; k < DIM; k++) s = fmaf(a[i * DIM + k], b[k * DIM + j], s);
+            cr_expect_eq(c[i * DIM + j], s);
+        }
+}
+
+static int branches(int a) {
+    int r;
+    switch (a % 11) {
+    case 0: r = a * 3; break;
+    case 1: r = a + 7; break;
+    case 2: r = ~a; break;
+    case 3: r = a ^ 0x55; break;
+    case 4: r = __builtin_popcount((unsigned)a); break;
+    case 5: r = a / 3; break;
+    case 6: r = -a; break;
+    case 7: r = a % 13; break;
+    case 8: r = a * 8; break;
+    case 9: r = 1; break;
+    default: r = a > 5 ? 4 : 2;
+    }
+    for (int j = 0; j < (a & 7); j++) {
+        if (((r >> j) & 3) == 2) continue;
+        if (r == 17) break;
+        r = (int)((unsigned)r * 5u + (unsigned)j);
+    }
+    return r;
+}
+
+ParameterizedTestParameters(emu_nvcc, branches) { return wl_test_rows(VARIANTS); }
+ParameterizedTest(size_t *v, emu_nvcc, branches) {
+    struct {
+        void *a, *o;
+        int n;
+    } p = {memory(4 * N), memory(4 * N), N};
+    int *a = p.a, *o = p.o;
+    for (int i = 0; i < N; i++) a[i] = (int)((unsigned)i * 2654435761u >> 8) - (1 << 22);
+    launch(*v, "branches", &p, 20, 4, 128);
+    for (int i = 0; i < N; i++) cr_expect_eq(o[i], branches(a[i]), "%d", a[i]);
+}
+
+ParameterizedTestParameters(emu_nvcc, locked) { return wl_test_rows(VARIANTS); }
+ParameterizedTest(size_t *v, emu_nvcc, locked) {
+    struct {
+        void *lock, *value;
+        int n;
+    } p = {memory(4), memory(4), 3};
+    *(int *)p.lock = *(int *)p.value = 0;
+    launch(*v, "locked", &p, 20, 4, 64);
+    cr_expect_eq(*(int *)p.value, 3 * 4 * 64);
+}
