@@ -9,8 +9,14 @@
 #define LEN(array) (sizeof(array) / sizeof((array)[0]))
 
 /* clang-format off */
-static const struct { const char *schedule; int head_dim; } kernels[] = {
-    {"sm100_fwd_hd64", 40}, {"sm100_fwd_hd64", 64}, {"sm100_fwd_hd128", 128}};
+struct kernel { const char *schedule; int head_dim; };
+static const struct kernel sm100[] = {{"sm100_fwd_hd64", 40}, {"sm100_fwd_hd64", 64}, {"sm100_fwd_hd128", 128}};
+static const struct kernel sm90[] = {{"sm90_fwd_hd64", 40}, {"sm90_fwd_hd64", 64}, {"sm90_fwd_hd128", 128},
+                                     {"sm90_fwd_hd192", 192}, {"sm90_fwd_hd256", 256}};
+static const struct { const char *name, *target; const struct kernel *kernels; size_t count; } families[WL_FAMILY_COUNT] = {
+    [WL_SM100] = {"sm100", "sm_100a", sm100, LEN(sm100)},
+    [WL_SM90] = {"sm90", "sm_90a", sm90, LEN(sm90)},
+};
 static const struct { int q, k; } lengths[] = {
     {1, 1}, {1, 513}, {127, 129}, {128, 128}, {300, 300}, {257, 1000}, {1024, 1024}};
 static const struct { int query, kv; } heads[] = {{1, 1}, {4, 1}, {6, 2}};
@@ -19,8 +25,11 @@ static const int dtypes[] = {WL_BF16, WL_FP16};
 static const int masks[] = {0, 1};
 /* clang-format on */
 
-size_t wl_case_count(void) {
-    return LEN(kernels) * LEN(dtypes) * LEN(masks) * LEN(lengths) * LEN(heads) * LEN(batches) *
+const char *wl_family_name(enum wl_family family) { return families[family].name; }
+const char *wl_family_target(enum wl_family family) { return families[family].target; }
+
+size_t wl_case_count(enum wl_family family) {
+    return families[family].count * LEN(dtypes) * LEN(masks) * LEN(lengths) * LEN(heads) * LEN(batches) *
            WL_INPUT_COUNT;
 }
 
@@ -31,7 +40,7 @@ static size_t digit(size_t *number, size_t base) {
     return value;
 }
 
-void wl_case_get(size_t index, struct wl_trial *t) {
+void wl_case_get(enum wl_family family, size_t index, struct wl_trial *t) {
     *t = (struct wl_trial){.seed = index + 1, .check = true};
     t->input = (enum wl_input)digit(&index, WL_INPUT_COUNT);
     t->batch = batches[digit(&index, LEN(batches))];
@@ -43,22 +52,22 @@ void wl_case_get(size_t index, struct wl_trial *t) {
     t->seq_k = lengths[l].k;
     t->causal = masks[digit(&index, LEN(masks))];
     t->dtype = dtypes[digit(&index, LEN(dtypes))];
-    size_t k = digit(&index, LEN(kernels));
-    t->schedule = kernels[k].schedule;
-    t->head_dim = kernels[k].head_dim;
+    size_t k = digit(&index, families[family].count);
+    t->schedule = families[family].kernels[k].schedule;
+    t->head_dim = families[family].kernels[k].head_dim;
 }
 
 static double scores(const struct wl_trial *t) {
     return (double)t->batch * (double)t->heads * (double)t->seq_q * (double)t->seq_k;
 }
 
-size_t wl_case_spread(size_t index, double max_scores) {
-    /* coprime to the number of cases, and near its golden section, so that every axis moves at each step */
-    const size_t step = 1247, count = wl_case_count();
+size_t wl_case_spread(enum wl_family family, size_t index, double max_scores) {
+    /* coprime to the number of cases and no multiple of an axis, so that every axis moves at each step */
+    const size_t step = 1247, count = wl_case_count(family);
     size_t at = 0;
     for (size_t tries = 0; tries < count; tries++, at = (at + step) % count) {
         struct wl_trial trial;
-        wl_case_get(at, &trial);
+        wl_case_get(family, at, &trial);
         if (max_scores > 0 && scores(&trial) > max_scores) continue;
         if (!index--) return at;
     }

@@ -1,6 +1,7 @@
 /* grid: runs the whole correctness grid, or a part, and prints a row for each kernel.
  *
- *     build/tests/grid [--sample N] [--max-scores X] [--device D] [--order O] [--from I] [--verbose] */
+ *     build/tests/grid [--family sm100|sm90] [--sample N] [--max-scores X] [--device D] [--order O] [--from
+ * I] [--verbose] */
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -15,6 +16,7 @@
 #define ROWS_MAX 32
 
 struct arguments {
+    enum wl_family family;
     size_t sample, from;
     double max_scores;
     const char *device;
@@ -59,13 +61,13 @@ static void count(const struct wl_trial_result *r, bool right, struct row *row) 
 
 /* Runs one case; false: it did not give the right answer, and why is on stderr with the command that replays
  * it. */
-static bool run_case(struct wl_driver *driver, size_t index, bool verbose) {
+static bool run_case(struct wl_driver *driver, enum wl_family family, size_t index, bool verbose) {
     struct wl_trial trial;
     struct wl_trial_result result = {0};
     static struct wl_error error;
     char text[4096], command[512];
     error = (struct wl_error){0};
-    wl_case_get(index, &trial);
+    wl_case_get(family, index, &trial);
     enum wl_status status = wl_trial_prepare(&trial, &result, &error);
     if (!status) status = wl_trial_run(driver, &trial, &result, &error);
     count(&result, status == WL_OK, row_of(&trial));
@@ -111,9 +113,16 @@ static void show_progress(size_t done, size_t total, double start) {
 }
 
 static int usage(void) {
-    fputs("usage: grid [--sample N] [--max-scores X] [--device D] [--order O] [--from I] [--verbose]\n",
+    fputs("usage: grid [--family sm100|sm90] [--sample N] [--max-scores X] [--device D] [--order O] [--from "
+          "I] [--verbose]\n",
           stderr);
     return 2;
+}
+
+static bool take_family(const char *name, enum wl_family *family) {
+    for (*family = 0; *family < WL_FAMILY_COUNT; ++*family)
+        if (!strcmp(name, wl_family_name(*family))) return true;
+    return false;
 }
 
 static bool parse(int argc, char **argv, struct arguments *a) {
@@ -124,7 +133,9 @@ static bool parse(int argc, char **argv, struct arguments *a) {
             continue;
         }
         if (!value) return false;
-        if (!strcmp(argv[i], "--sample")) a->sample = strtoul(value, NULL, 10);
+        if (!strcmp(argv[i], "--family") && !take_family(value, &a->family)) return false;
+        else if (!strcmp(argv[i], "--family")) {
+        } else if (!strcmp(argv[i], "--sample")) a->sample = strtoul(value, NULL, 10);
         else if (!strcmp(argv[i], "--from")) a->from = strtoul(value, NULL, 10);
         else if (!strcmp(argv[i], "--max-scores")) a->max_scores = strtod(value, NULL);
         else if (!strcmp(argv[i], "--device")) a->device = value;
@@ -141,17 +152,18 @@ int main(int argc, char **argv) {
     char text[4096];
     struct wl_driver *driver = NULL;
     if (!parse(argc, argv, &a)) return usage();
-    if (wl_driver_open(&driver, a.device, "sm_100a", &error)) {
+    if (wl_driver_open(&driver, a.device, wl_family_target(a.family), &error)) {
         fprintf(stderr, "grid: %s\n", wl_error_format(&error, text, sizeof text));
         return wl_exit_code(error.status);
     }
-    size_t total = a.sample ? a.sample : wl_case_count();
+    size_t total = a.sample ? a.sample : wl_case_count(a.family);
     double start = now_s();
     bool right = true;
     printf("%zu cases on %s\n", total - a.from, driver->name);
     for (size_t i = a.from; i < total; i++) {
         bool spread = a.sample || a.max_scores > 0;
-        right &= run_case(driver, spread ? wl_case_spread(i, a.max_scores) : i, a.verbose);
+        right &=
+            run_case(driver, a.family, spread ? wl_case_spread(a.family, i, a.max_scores) : i, a.verbose);
         show_progress(i + 1 - a.from, total - a.from, start);
         fflush(stdout);
     }

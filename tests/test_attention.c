@@ -44,11 +44,12 @@ static void run(const struct wl_trial *trial, const char *in_order) {
     wl_driver_close(driver);
 }
 
-ParameterizedTestParameters(attention, grid) { return wl_test_rows(48); }
+ParameterizedTestParameters(attention, grid) { return wl_test_rows(72); }
 ParameterizedTest(size_t *i, attention, grid) {
     struct wl_trial trial;
     char text[32];
-    wl_case_get(wl_case_spread(*i, 2e6), &trial);
+    const enum wl_family family = *i % 3 ? WL_SM100 : WL_SM90;
+    wl_case_get(family, wl_case_spread(family, *i, 2e6), &trial);
     run(&trial, order(*i, text, sizeof text));
 }
 
