@@ -4,8 +4,9 @@
  * accesses remembered for that place: two that conflict, and of which neither is known to be over before the
  * other begins, are reported, whichever came first here. README.md, "The judge", has the model.
  *
- * Calls are made only while checks are on: `if (warp->judge) emu_judge_...(...)`. None of them fails; a launch
- * in which something was found ends with CUDA_ERROR_ASSERT and the reports, see emu_judge_verdict(). */
+ * Calls are made only while checks are on: `if (warp->judge) emu_judge_...(...)`. None of them fails; a
+ * launch in which something was found ends with CUDA_ERROR_ASSERT and the reports, see emu_judge_verdict().
+ */
 #ifndef EMU_JUDGE_H
 #define EMU_JUDGE_H
 
@@ -13,8 +14,8 @@
 #include "runtime/emu/mbarrier.h"
 
 /* ---- a launch, a cluster, a warp's end ---- */
-bool emu_judge_begin(struct emu_launch *launch);   /* false: no memory */
-void emu_judge_verdict(struct emu_launch *launch); /* writes launch->report and status, frees the log */
+bool emu_judge_begin(struct emu_launch *launch);     /* false: no memory */
+void emu_judge_verdict(struct emu_launch *launch);   /* writes launch->report and status, frees the log */
 bool emu_judge_cluster(struct emu_cluster *cluster); /* makes the cluster's judge; false: no memory */
 void emu_judge_exit(struct emu_warp *warp);          /* its last lane has exited */
 void emu_judge_end(struct emu_cluster *cluster);     /* all warps have exited and all effects have happened */
@@ -31,6 +32,12 @@ void emu_judge_bar_wait(struct emu_warp *warp, uint32_t barrier, uint32_t genera
 void emu_judge_cluster_arrive(struct emu_warp *warp, const struct emu_insn *insn);
 void emu_judge_cluster_wait(struct emu_warp *warp, uint32_t generation);
 
+/* ---- lanes of a warp: apart since a branch, together at bar.warp.sync; .aligned rows need them together
+ * ---- */
+void emu_judge_diverged(struct emu_warp *warp, const struct emu_insn *insn);
+void emu_judge_warp_sync(struct emu_warp *warp, uint32_t mask);
+void emu_judge_aligned(struct emu_warp *warp, const struct emu_insn *insn);
+
 /* ---- mbarriers, by shared address ---- */
 void emu_judge_mbarrier_init(struct emu_warp *warp, const struct emu_insn *insn, uint32_t address);
 void emu_judge_mbarrier_inval(struct emu_warp *warp, uint32_t address);
@@ -40,6 +47,8 @@ void emu_judge_mbarrier_update(struct emu_warp *warp, const struct emu_insn *ins
                                bool ended);
 /* The warp has found the phase of a parity to be over. */
 void emu_judge_mbarrier_seen(struct emu_warp *warp, const struct emu_insn *insn, uint32_t address);
+/* Whether it has to find that: it knew already. */
+bool emu_judge_mbarrier_known(const struct emu_warp *warp, uint32_t address);
 
 /* ---- asynchronous effects ---- */
 void emu_judge_issue(struct emu_cluster *cluster, struct emu_async *op);
@@ -58,11 +67,12 @@ void emu_judge_group_wait(struct emu_warp *warp, enum emu_judge_group group, uin
 
 /* ---- tensor memory ---- */
 /* op NULL: the warp itself, at issue (an access of tcgen05.st is the one that its effect makes). */
-void emu_judge_tmem(struct emu_cta *cta, struct emu_warp *warp, const struct emu_insn *insn, struct emu_async *op,
-                    uint32_t lane, uint32_t lanes, uint32_t column, uint32_t columns, enum emu_access access);
-void emu_judge_tmem_given(struct emu_warp *warp, const struct emu_insn *insn, struct emu_cta *cta, uint32_t column,
-                          uint32_t columns, bool alloc); /* else dealloc */
-void emu_judge_tmem_wait(struct emu_warp *warp, bool loads); /* else stores */
-void emu_judge_tcgen05_fence(struct emu_warp *warp, bool before); /* else after_thread_sync */
+void emu_judge_tmem(struct emu_cta *cta, struct emu_warp *warp, const struct emu_insn *insn,
+                    struct emu_async *op, uint32_t lane, uint32_t lanes, uint32_t column, uint32_t columns,
+                    enum emu_access access);
+void emu_judge_tmem_given(struct emu_warp *warp, const struct emu_insn *insn, struct emu_cta *cta,
+                          uint32_t column, uint32_t columns, bool alloc); /* else dealloc */
+void emu_judge_tmem_wait(struct emu_warp *warp, bool loads);              /* else stores */
+void emu_judge_tcgen05_fence(struct emu_warp *warp, bool before);         /* else after_thread_sync */
 
 #endif

@@ -1,5 +1,5 @@
-/* judge_async: who an asynchronous effect is, what it knew when it was issued, and what must be over when a CTA
- * ends. */
+/* judge_async: who an asynchronous effect is, what it knew when it was issued, and what must be over when a
+ * CTA ends. */
 #include <stdio.h>
 #include <string.h>
 
@@ -38,7 +38,8 @@ static int row_of(const char *mnemonic) {
 
 /* Same accumulator and shape: such multiplies of one thread are a pipeline. */
 static uint32_t accumulator(const struct emu_umma_op *m) {
-    return 1 + (m->d_lane << 16 | m->d_column) + (m->shape.m * 2u + m->cta_group) * 0x9e3779b1u + m->shape.n * 0x85ebca6bu;
+    return 1 + (m->d_lane << 16 | m->d_column) + (m->shape.m * 2u + m->cta_group) * 0x9e3779b1u +
+           m->shape.n * 0x85ebca6bu;
 }
 
 static void note_last(struct emu_judge_warp *w, const struct judge_party *p) {
@@ -60,7 +61,8 @@ static void identify(struct emu_judge_op *o, struct emu_judge_warp *w, const str
     enum judge_component who = kinds[row].who;
     o->party.kind = (uint8_t)kinds[row].kind;
     o->party.who = (uint16_t)judge_component_of(w, who);
-    o->party.epoch = who == JUDGE_WARP ? w->clock.g[w->base] : w->epoch[who == JUDGE_PIPE ? JUDGE_FENCE : who];
+    o->party.epoch =
+        who == JUDGE_WARP ? w->clock.g[w->base] : w->epoch[who == JUDGE_PIPE ? JUDGE_FENCE : who];
     if (o->party.kind == JUDGE_TMA) o->party.epoch = 0; /* until emu_judge_completes() */
     if (o->party.kind == JUDGE_MMA) o->party.aux = accumulator((const struct emu_umma_op *)op);
     if (o->party.kind == JUDGE_TST) o->party.aux = w->epoch[JUDGE_ST], o->party.fence = w->epoch[JUDGE_FENCE];
@@ -126,7 +128,8 @@ void emu_judge_group_wait(struct emu_warp *warp, enum emu_judge_group group, uin
 
 /* ---- the end ---- */
 
-static void say(struct emu_judge *judge, const struct emu_cta *cta, const struct judge_party *p, const char *text) {
+static void say(struct emu_judge *judge, const struct emu_cta *cta, const struct judge_party *p,
+                const char *text) {
     char where[64];
     snprintf(where, sizeof where, "end of CTA %u", cta->rank);
     judge_say(judge, &(struct judge_report){.name = "exit", .now = p}, where, "%s", text);
@@ -148,7 +151,8 @@ static void check_warp(struct emu_judge *judge, struct emu_cta *cta, const struc
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         uint32_t at = w->base + (uint32_t)rows[i].c;
-        struct judge_party p = {.who = (uint16_t)at, .epoch = rows[i].last, .pc = rows[i].pc, .kind = (uint8_t)rows[i].kind};
+        struct judge_party p = {
+            .who = (uint16_t)at, .epoch = rows[i].last, .pc = rows[i].pc, .kind = (uint8_t)rows[i].kind};
         if (cta->judge->end[at] < rows[i].last) say(judge, cta, &p, rows[i].text);
     }
 }
@@ -157,7 +161,8 @@ static void check_barriers(struct emu_judge *judge, struct emu_cta *cta) {
     for (uint32_t i = 0; i < cta->judge->barrier_count; i++) {
         const struct judge_barrier *b = &cta->judge->barriers[i];
         if (cta->judge->end[b->component] >= b->async_phase) continue;
-        struct judge_party p = {.who = (uint16_t)b->component, .epoch = b->async_phase, .pc = b->async_pc, .kind = JUDGE_TMA};
+        struct judge_party p = {
+            .who = (uint16_t)b->component, .epoch = b->async_phase, .pc = b->async_pc, .kind = JUDGE_TMA};
         say(judge, cta, &p, "the CTA may end before it arrives: no thread of it waits for that phase");
     }
 }
@@ -166,7 +171,8 @@ static void check_peers(struct emu_judge *judge, struct emu_cta *cta) {
     for (uint32_t n = 0; n < judge->warps * judge->cluster->cta_count; n++) {
         const struct judge_party *p = &cta->judge->remote[n];
         if (p->kind && !judge_knows(cta->judge->end, p))
-            say(judge, cta, p, "another CTA's access, and this CTA may have ended: no barrier.cluster or wait behind it");
+            say(judge, cta, p,
+                "another CTA's access, and this CTA may have ended: no barrier.cluster or wait behind it");
     }
 }
 

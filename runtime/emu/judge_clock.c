@@ -118,7 +118,9 @@ uint32_t judge_warp_number(const struct emu_judge_warp *w) {
     return w->warp->cta->rank * w->judge->warps + w->warp->index;
 }
 
-uint32_t judge_pc(const struct emu_warp *w, const struct emu_insn *insn) { return (uint32_t)(insn - w->fn->code); }
+uint32_t judge_pc(const struct emu_warp *w, const struct emu_insn *insn) {
+    return (uint32_t)(insn - w->fn->code);
+}
 
 /* ---- a cluster ---- */
 

@@ -1,9 +1,9 @@
 /* judge_mbarrier: what mbarriers order, and whether they are used so that they can.
  *
- * Phases are counted from 0. An arrival that lands in phase n must know that phase n - 1 is over, else it could
- * have landed there. When phase n ends, every warp that has seen the end of n - 1 must have told so before (as far
- * as the arrivals of n know), else it could have been late: it would have found the parity of n + 1 and missed
- * its phase. */
+ * Phases are counted from 0. An arrival that lands in phase n must know that phase n - 1 is over, else it
+ * could have landed there. When phase n ends, every warp that has seen the end of n - 1 must have told so
+ * before (as far as the arrivals of n know), else it could have been late: it would have found the parity of
+ * n + 1 and missed its phase. */
 #include <stdio.h>
 #include <string.h>
 
@@ -20,11 +20,12 @@ struct judge_barrier *judge_barrier_at(struct emu_judge *judge, uint32_t address
 
 struct judge_barrier *judge_barrier_of(struct emu_judge *judge, uint32_t component) {
     uint32_t first = judge->warps * JUDGE_COMPONENTS;
-    return &judge->cluster->ctas[component / judge->per_cta]->judge->barriers[component % judge->per_cta - first];
+    return &judge->cluster->ctas[component / judge->per_cta]
+                ->judge->barriers[component % judge->per_cta - first];
 }
 
-static void say(struct emu_judge *judge, const struct judge_barrier *b, const char *name, enum judge_level level,
-                const struct judge_party *now, const char *text) {
+static void say(struct emu_judge *judge, const struct judge_barrier *b, const char *name,
+                enum judge_level level, const struct judge_party *now, const char *text) {
     char where[64];
     snprintf(where, sizeof where, "mbarrier 0x%08x", b->address);
     judge_say(judge, &(struct judge_report){.name = name, .level = level, .now = now}, where, "%s", text);
@@ -72,7 +73,8 @@ void emu_judge_mbarrier_inval(struct emu_warp *warp, uint32_t address) {
 
 /* ---- use ---- */
 
-/* Whether whoever has this clock knows of the init; and, from the async proxy or another CTA, of its fence. */
+/* Whether whoever has this clock knows of the init; and, from the async proxy or another CTA, of its fence.
+ */
 static void check_init(struct judge_barrier *b, struct emu_judge_warp *w, const struct judge_clock *clock,
                        const struct judge_party *now, bool fence_needed) {
     uint8_t *known = &b->known[judge_warp_number(w)], bit = fence_needed ? 2 : 1;
@@ -82,10 +84,11 @@ static void check_init(struct judge_barrier *b, struct emu_judge_warp *w, const 
     bool fenced = b->init.fenced && (w == by || clock->g[by->base + JUDGE_ORDER] >= b->init.order);
     bool ordered = clock->g[by->base] >= b->init.epoch;
     bool remote = w->warp->cta->rank != b->address >> 24;
-    struct judge_party init = {.who = (uint16_t)by->base, .epoch = b->init.epoch, .pc = b->init.pc, .kind = JUDGE_LDST};
+    struct judge_party init = {
+        .who = (uint16_t)by->base, .epoch = b->init.epoch, .pc = b->init.pc, .kind = JUDGE_LDST};
     char where[64];
     snprintf(where, sizeof where, "mbarrier 0x%08x", b->address);
-    struct judge_report r = {.name = "init", .now = now, .then = &init, .then_writes = true, .now_writes = true};
+    struct judge_report r = {.name = "init", .now = now, .then = &init, .verb = " uses what "};
     if (!ordered && !fenced)
         judge_say(w->judge, &r, where, "nothing orders this use behind the barrier's init");
     else if ((fence_needed || remote) && !fenced) {
@@ -97,14 +100,16 @@ static void check_init(struct judge_barrier *b, struct emu_judge_warp *w, const 
 
 /* A count of 1 and no bytes: every arrival ends a phase, and which one it is cannot go wrong. */
 static bool certain(const struct emu_mbarrier_update *u, const struct emu_mbarrier *before) {
-    return before->expected == u->arrive && before->pending == u->arrive && !u->expect && !u->complete && !before->tx;
+    return before->expected == u->arrive && before->pending == u->arrive && !u->expect && !u->complete &&
+           !before->tx;
 }
 
 static void check_turn(struct emu_judge *judge, struct judge_barrier *b, const struct judge_clock *clock,
                        const struct judge_party *now) {
     if (clock->g[b->component] >= b->phases) return;
     char text[160];
-    snprintf(text, sizeof text, "it lands in phase %u but could have come while phase %u was open, whose end is not waited for",
+    snprintf(text, sizeof text,
+             "it lands in phase %u but could have come while phase %u was open, whose end is not waited for",
              b->phases, b->phases - 1);
     say(judge, b, "early arrival", JUDGE_ERROR, now, text);
 }
@@ -114,12 +119,15 @@ static void check_missed(struct emu_judge *judge, const struct judge_barrier *b)
     for (uint32_t n = 0; n < warps_of(judge); n++) {
         const struct judge_seen *s = &b->seen[n];
         if (!s->any || s->phases != b->phases) continue;
-        const struct emu_judge_warp *w = judge->cluster->ctas[n / judge->warps]->warps[n % judge->warps].judge;
+        const struct emu_judge_warp *w =
+            judge->cluster->ctas[n / judge->warps]->warps[n % judge->warps].judge;
         if (b->sum.g[w->base] >= s->epoch) continue;
-        struct judge_party now = {.who = (uint16_t)w->base, .epoch = s->epoch, .pc = s->pc, .kind = JUDGE_LDST};
+        struct judge_party now = {
+            .who = (uint16_t)w->base, .epoch = s->epoch, .pc = s->pc, .kind = JUDGE_LDST};
         char text[160];
         snprintf(text, sizeof text,
-                 "phase %u may end before this wait has seen the end of the phase before: it would wait for the wrong one",
+                 "phase %u may end before this wait has seen the end of the phase before: it would wait for "
+                 "the wrong one",
                  b->phases);
         say(judge, b, "missed phase", JUDGE_ERROR, &now, text);
     }
@@ -153,7 +161,9 @@ static void update_by_effect(struct emu_judge *judge, struct judge_barrier *b, s
 
 static void update_by_warp(struct emu_judge_warp *w, struct judge_barrier *b, const struct emu_insn *insn,
                            const struct emu_mbarrier_update *u, const struct emu_mbarrier *before) {
-    struct judge_party now = {.who = (uint16_t)w->base, .epoch = w->clock.g[w->base], .pc = judge_pc(w->warp, insn),
+    struct judge_party now = {.who = (uint16_t)w->base,
+                              .epoch = w->clock.g[w->base],
+                              .pc = judge_pc(w->warp, insn),
                               .kind = JUDGE_LDST};
     check_init(b, w, &w->clock, &now, false);
     if (!certain(u, before)) check_turn(w->judge, b, &w->clock, &now);
@@ -182,13 +192,20 @@ void emu_judge_mbarrier_seen(struct emu_warp *warp, const struct emu_insn *insn,
     struct emu_judge_warp *w = warp->judge;
     struct judge_barrier *b = judge_barrier_at(w->judge, address);
     if (!b) return;
-    struct judge_party now = {.who = (uint16_t)w->base, .epoch = w->clock.g[w->base], .pc = judge_pc(warp, insn),
+    struct judge_party now = {.who = (uint16_t)w->base,
+                              .epoch = w->clock.g[w->base],
+                              .pc = judge_pc(warp, insn),
                               .kind = JUDGE_LDST};
     check_init(b, w, &w->clock, &now, false);
     judge_touch(w);
     if (w->clock.g[b->component] < b->phases) judge_acquire(w, &b->done);
     b->seen[judge_warp_number(w)] =
         (struct judge_seen){.any = true, .phases = b->phases, .epoch = w->clock.g[w->base], .pc = now.pc};
+}
+
+bool emu_judge_mbarrier_known(const struct emu_warp *warp, uint32_t address) {
+    const struct judge_barrier *b = judge_barrier_at(warp->judge->judge, address);
+    return !b || warp->judge->clock.g[b->component] >= b->phases;
 }
 
 void emu_judge_completes(struct emu_cluster *cluster, struct emu_async *op, uint32_t address) {

@@ -1,9 +1,10 @@
 /* judge_parts: what the files of the judge share.
  *
- * A clock is a vector of components; a component counts what one actor has done, in epochs:
- *     of a warp     its own accesses; its tensor pipe's commits; its tcgen05 fences; its tcgen05.ld and st waited
- *                   for; its bulk, cp.async and wgmma groups; its steps in mere execution order
- *     of a barrier  the phases of an mbarrier that are over, which is how copies tell of their end
+ * A clock is a vector of components; a component counts what one actor has done, in epochs.
+ *   - Of a warp: its own accesses; its tensor pipe's commits; its tcgen05 fences; its tcgen05.ld and st that
+ *     were waited for; its bulk, cp.async and wgmma groups; its steps in mere execution order.
+ *   - Of a barrier: the phases of an mbarrier that are over, which is how copies tell of their end.
+ *
  * x happened before y when y's clock holds at least x's epoch in x's component. */
 #ifndef EMU_JUDGE_PARTS_H
 #define EMU_JUDGE_PARTS_H
@@ -20,30 +21,34 @@ enum judge_component {
     JUDGE_BULK, /* sources read by bulk groups */
     JUDGE_COPY, /* cp.async groups */
     JUDGE_WGMMA,
-    JUDGE_ORDER, /* execution order without memory order: barrier.cluster.arrive.relaxed, fence.mbarrier_init */
+    JUDGE_ORDER, /* execution order, not memory order: barrier.cluster.arrive.relaxed, fence.mbarrier_init */
     JUDGE_COMPONENTS
 };
-enum { JUDGE_BARRIERS = 96 /* mbarriers of a CTA that are told apart */, JUDGE_READERS = 3, JUDGE_BUCKETS = 64 };
+enum {
+    JUDGE_BARRIERS = 96 /* mbarriers of a CTA that are told apart */,
+    JUDGE_READERS = 3,
+    JUDGE_BUCKETS = 64
+};
 
 enum judge_kind { /* of an access */
-    JUDGE_NOBODY,
-    JUDGE_LDST,
-    JUDGE_ATOMIC,
-    JUDGE_CP_ASYNC,
-    JUDGE_ALLOC,
-    JUDGE_DEALLOC,
-    JUDGE_TLD,
-    JUDGE_TST,
-    JUDGE_MMA, /* from here on: the async proxy */
-    JUDGE_CP,
-    JUDGE_SHIFT,
-    JUDGE_COMMIT,
-    JUDGE_TMA,        /* anything that an mbarrier's complete_tx ends */
-    JUDGE_BULK_STORE, /* anything that a bulk group ends */
-    JUDGE_WGMMA_OP,
-    JUDGE_ARRIVE, /* a remote arrival */
-    JUDGE_COPY_ARRIVE,
-    JUDGE_KINDS
+                  JUDGE_NOBODY,
+                  JUDGE_LDST,
+                  JUDGE_ATOMIC,
+                  JUDGE_CP_ASYNC,
+                  JUDGE_ALLOC,
+                  JUDGE_DEALLOC,
+                  JUDGE_TLD,
+                  JUDGE_TST,
+                  JUDGE_MMA, /* from here on: the async proxy */
+                  JUDGE_CP,
+                  JUDGE_SHIFT,
+                  JUDGE_COMMIT,
+                  JUDGE_TMA,        /* anything that an mbarrier's complete_tx ends */
+                  JUDGE_BULK_STORE, /* anything that a bulk group ends */
+                  JUDGE_WGMMA_OP,
+                  JUDGE_ARRIVE, /* a remote arrival */
+                  JUDGE_COPY_ARRIVE,
+                  JUDGE_KINDS
 };
 
 struct judge_party { /* an access, as memory remembers it */
@@ -84,12 +89,14 @@ struct emu_judge_warp {
     struct emu_warp *warp;
     uint32_t base;            /* its first component */
     struct judge_clock clock; /* a: generic accesses that a proxy fence followed */
-    uint32_t *t;              /* what its tcgen05 operations are ordered behind: g at the last after_thread_sync */
-    bool released;            /* somebody may know the present epoch: what comes next is a new one */
-    uint32_t epoch[JUDGE_COMPONENTS]; /* open ones */
-    uint32_t version;                 /* moves with the clocks */
+    uint32_t *t;   /* what its tcgen05 operations are ordered behind: g at the last after_thread_sync */
+    bool released; /* somebody may know the present epoch: what comes next is a new one */
+    uint32_t epoch[JUDGE_COMPONENTS];         /* open ones */
+    uint32_t version;                         /* moves with the clocks */
     uint32_t pipe_last, bulk_last, copy_last; /* newest epoch in which something was issued */
     uint32_t pipe_pc, bulk_pc, copy_pc;
+    bool apart;                  /* lanes have gone different ways since the last bar.warp.sync of all */
+    uint32_t apart_pc;           /* at that branch */
     struct judge_snapshot *snap; /* of the present version; NULL: none yet */
     struct judge_wgmma *wgmma;   /* of its warpgroup, held by the first warp */
 };
@@ -108,10 +115,10 @@ struct judge_barrier { /* an mbarrier */
         uint32_t epoch, order, pc;
         bool fenced;
     } init;
-    struct judge_clock sum, done; /* of all arrivals; of those before the last phase's end */
-    struct judge_seen *seen;      /* by warp of the cluster: its last successful wait */
-    uint8_t *known;               /* by warp: 1 its init is known, 2 to the async proxy */
-    uint32_t async_phase, async_pc; /* newest phase + 1 in which an asynchronous arrival landed */
+    struct judge_clock sum, done;         /* of all arrivals; of those before the last phase's end */
+    struct judge_seen *seen;              /* by warp of the cluster: its last successful wait */
+    uint8_t *known;                       /* by warp: 1 its init is known, 2 to the async proxy */
+    uint32_t async_phase, async_pc;       /* newest phase + 1 in which an asynchronous arrival landed */
     const struct emu_judge_warp *last_by; /* whose arrival was joined last, at which version */
     uint32_t last_version;
 };
@@ -163,8 +170,9 @@ void judge_fence_before(struct emu_judge_warp *w);                              
 void judge_order(struct emu_judge_warp *w);
 struct judge_snapshot *judge_snapshot(struct emu_judge_warp *w); /* one reference more */
 void judge_snapshot_drop(struct emu_judge *judge, struct judge_snapshot *s);
-struct emu_judge_warp *judge_warp_of(const struct emu_judge *judge, uint32_t component); /* NULL: a barrier's */
-uint32_t judge_warp_number(const struct emu_judge_warp *w);                              /* in the cluster */
+struct emu_judge_warp *judge_warp_of(const struct emu_judge *judge,
+                                     uint32_t component);   /* NULL: a barrier's */
+uint32_t judge_warp_number(const struct emu_judge_warp *w); /* in the cluster */
 const struct judge_access *judge_access_of(struct emu_judge *judge, const struct emu_insn *insn);
 
 /* ---- judge_wgmma.c ---- */
@@ -181,10 +189,11 @@ struct judge_report {
     enum judge_level level;
     const struct judge_party *now, *then; /* then may be NULL */
     bool then_writes, now_writes;
+    const char *verb; /* between the two, where they are no reads and writes; else NULL */
 };
 /* One line: "<level> <name>: <where>: <now> ... <then>: <text>", unless the same was said before. */
-void judge_say(struct emu_judge *judge, const struct judge_report *report, const char *where, const char *format, ...)
-    __attribute__((format(printf, 4, 5)));
+void judge_say(struct emu_judge *judge, const struct judge_report *report, const char *where,
+               const char *format, ...) __attribute__((format(printf, 4, 5)));
 uint32_t judge_pc(const struct emu_warp *w, const struct emu_insn *insn);
 
 /* The component c of a warp. A wgmma belongs to four warps: its group is the first one's. */
@@ -192,7 +201,9 @@ static inline uint32_t judge_component_of(const struct emu_judge_warp *w, enum j
     uint32_t first = c == JUDGE_WGMMA ? w->warp->index % 4 * JUDGE_COMPONENTS : 0;
     return w->base - first + (uint32_t)c;
 }
-static inline bool judge_knows(const uint32_t *clock, const struct judge_party *p) { return clock[p->who] >= p->epoch; }
+static inline bool judge_knows(const uint32_t *clock, const struct judge_party *p) {
+    return clock[p->who] >= p->epoch;
+}
 static inline bool judge_is_async(enum judge_kind kind) { return kind >= JUDGE_MMA; }
 
 #endif

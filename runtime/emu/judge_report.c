@@ -48,8 +48,9 @@ void emu_judge_verdict(struct emu_launch *launch) {
     if (log->found) {
         size_t used = strlen(launch->report);
         if (!launch->status) launch->status = EMU_FAULT_ASSERT;
-        snprintf(launch->report + used, sizeof launch->report - used, "%s%s: %u hazard(s) found%s%s", used ? "\n" : "",
-                 launch->fn->source->name, log->found, log->found > log->printed ? ", not all shown" : "", log->text);
+        snprintf(launch->report + used, sizeof launch->report - used, "%s%s: %u hazard(s) found%s%s",
+                 used ? "\n" : "", launch->fn->source->name, log->found,
+                 log->found > log->printed ? ", not all shown" : "", log->text);
     }
     pthread_mutex_destroy(&log->lock);
     wl_free(log);
@@ -94,12 +95,14 @@ static void say_party(struct emu_judge_log *log, struct emu_judge *judge, const 
 
 static bool is_known(struct emu_judge_log *log, const struct known *k) {
     for (uint32_t i = 0; i < log->found && i < KNOWN; i++)
-        if (log->known[i].name == k->name && log->known[i].now == k->now && log->known[i].then == k->then) return true;
+        if (log->known[i].name == k->name && log->known[i].now == k->now && log->known[i].then == k->then)
+            return true;
     if (log->found < KNOWN) log->known[log->found] = *k;
     return log->found >= KNOWN;
 }
 
-void judge_say(struct emu_judge *judge, const struct judge_report *r, const char *where, const char *format, ...) {
+void judge_say(struct emu_judge *judge, const struct judge_report *r, const char *where, const char *format,
+               ...) {
     struct emu_launch *launch = judge->cluster->launch;
     struct emu_judge_log *log = launch->judge;
     struct known key = {r->name, r->now ? r->now->pc : UINT32_MAX, r->then ? r->then->pc : UINT32_MAX};
@@ -108,13 +111,13 @@ void judge_say(struct emu_judge *judge, const struct judge_report *r, const char
     if (!is_known(log, &key) && log->found++ < MOST) {
         const uint32_t *id = judge->cluster->clusterid;
         log->printed++;
-        say(log, "\n  %s [%s] cluster (%u,%u,%u), %s: ", r->level == JUDGE_ERROR ? "error" : "strict", r->name, id[0], id[1],
-            id[2], where);
+        say(log, "\n  %s [%s] cluster (%u,%u,%u), %s: ", r->level == JUDGE_ERROR ? "error" : "strict",
+            r->name, id[0], id[1], id[2], where);
         if (r->now) say_party(log, judge, r->now);
         if (r->then) {
-            say(log, r->now_writes ? " writes what " : " reads what ");
+            say(log, "%s", r->verb ? r->verb : r->now_writes ? " writes what " : " reads what ");
             say_party(log, judge, r->then);
-            say(log, r->then_writes ? " writes" : " reads");
+            if (!r->verb) say(log, r->then_writes ? " writes" : " reads");
         }
         say(log, ": ");
         va_list args;

@@ -1,7 +1,8 @@
 /* judge_shadow: who touched which bytes of shared memory last.
  *
- * A cell of 16 bytes, or four of 4 once somebody touched less, remembers the last write and up to JUDGE_READERS
- * reads since. Of more concurrent readers the oldest is forgotten: a hazard may go unnoticed, none is made up. */
+ * A cell of 16 bytes, or four of 4 once somebody touched less, remembers the last write and up to
+ * JUDGE_READERS reads since. Of more concurrent readers the oldest is forgotten: a hazard may go unnoticed,
+ * none is made up. */
 #include <stdio.h>
 
 #include "runtime/emu/judge_parts.h"
@@ -33,12 +34,14 @@ static void say(const struct visit *v, const struct judge_party *then, bool then
     }
     switch (then->kind) {
     case JUDGE_TMA:
-        judge_say(v->judge, &r, where, "the copy may be under way: nobody waited for phase %u of the mbarrier at 0x%08x",
+        judge_say(v->judge, &r, where,
+                  "the copy may be under way: nobody waited for phase %u of the mbarrier at 0x%08x",
                   then->epoch - 1, judge_barrier_of(v->judge, then->who)->address);
         break;
     case JUDGE_BULK_STORE:
         judge_say(v->judge, &r, where,
-                  "the store may still read: no cp.async.bulk.wait_group{.read} for its group (%u) is known to have passed",
+                  "the store may still read: no cp.async.bulk.wait_group{.read} for its group (%u) is known "
+                  "to have passed",
                   then->epoch);
         break;
     case JUDGE_MMA:
@@ -48,10 +51,12 @@ static void say(const struct visit *v, const struct judge_party *then, bool then
                   v->clock->g[then->who], then->epoch);
         break;
     case JUDGE_CP_ASYNC:
-        judge_say(v->judge, &r, where, "the copy may be under way: its group is not known to have been waited for");
+        judge_say(v->judge, &r, where,
+                  "the copy may be under way: its group is not known to have been waited for");
         break;
     default:
-        judge_say(v->judge, &r, where, "nothing orders them: the one knows of warp %u's doings only up to %u of %u",
+        judge_say(v->judge, &r, where,
+                  "nothing orders them: the one knows of warp %u's doings only up to %u of %u",
                   w ? w->warp->index : 0, v->clock->g[then->who], then->epoch);
     }
 }
@@ -132,7 +137,8 @@ static void visit_block(struct visit *v, struct judge_block *block, uint32_t fro
 static void visit_range(struct visit *v, uint32_t offset, uint32_t bytes) {
     for (uint32_t at = offset & ~15u; at < offset + bytes; at += 16) {
         struct judge_block *block = block_at(v->judge, v->cta->judge, at / 16);
-        uint32_t from = offset > at ? offset - at : 0, to = offset + bytes < at + 16 ? offset + bytes - at : 16;
+        uint32_t from = offset > at ? offset - at : 0,
+                 to = offset + bytes < at + 16 ? offset + bytes - at : 16;
         v->offset = at;
         if (block) visit_block(v, block, from, to);
     }
@@ -144,7 +150,8 @@ static void visit_peer(struct visit *v, struct emu_judge_warp *w) {
     struct emu_judge *judge = v->judge;
     uint32_t base = v->cta->rank * judge->per_cta;
     bool started = false;
-    for (uint32_t k = 0; k < judge->warps; k++) started |= v->clock->g[base + k * JUDGE_COMPONENTS + JUDGE_WARP] > 0;
+    for (uint32_t k = 0; k < judge->warps; k++)
+        started |= v->clock->g[base + k * JUDGE_COMPONENTS + JUDGE_WARP] > 0;
     struct judge_party *remote = &v->cta->judge->remote[judge_warp_number(w)];
     *remote = v->party;
     if (!judge_is_async(v->party.kind)) { /* it is over when the thread goes on: execution order is enough */
@@ -160,7 +167,8 @@ static void visit_peer(struct visit *v, struct emu_judge_warp *w) {
 
 /* ---- doors ---- */
 
-void emu_judge_shared(struct emu_warp *warp, const struct emu_insn *insn, uint32_t address, uint32_t bytes, uint32_t lane) {
+void emu_judge_shared(struct emu_warp *warp, const struct emu_insn *insn, uint32_t address, uint32_t bytes,
+                      uint32_t lane) {
     struct emu_judge_warp *w = warp->judge;
     const struct judge_access *how = judge_access_of(w->judge, insn);
     (void)lane;

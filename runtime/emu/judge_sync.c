@@ -1,7 +1,7 @@
 /* judge_sync: barriers of threads, fences, and flags in memory.
  *
- * Flags: atomics and strong (volatile, relaxed, acquire, release) accesses give and take clocks by address, all
- * addresses of a bucket together: more order than there is, never less. */
+ * Flags: atomics and strong (volatile, relaxed, acquire, release) accesses give and take clocks by address,
+ * all addresses of a bucket together: more order than there is, never less. */
 #include <string.h>
 
 #include "runtime/emu/decode.h"
@@ -21,7 +21,8 @@ static struct judge_clock *meeting(struct emu_judge *judge, struct judge_rendezv
 void emu_judge_bar_arrive(struct emu_warp *warp, uint32_t barrier) {
     struct emu_judge_warp *w = warp->judge;
     uint32_t generation = warp->cta->barrier[barrier].generation;
-    struct judge_clock *clock = meeting(w->judge, &warp->cta->judge->named[barrier][generation & 3], generation);
+    struct judge_clock *clock =
+        meeting(w->judge, &warp->cta->judge->named[barrier][generation & 3], generation);
     if (clock) judge_release(w, clock);
 }
 
@@ -30,7 +31,8 @@ void emu_judge_bar_wait(struct emu_warp *warp, uint32_t barrier, uint32_t genera
     if (r->generation == generation) judge_acquire(warp->judge, &r->clock);
 }
 
-/* A relaxed arrival orders execution, not memory: but for the init fence, tcgen05's fences, and "it has started". */
+/* A relaxed arrival orders execution, not memory: but for the init fence, tcgen05's fences, and "it has
+ * started". */
 static void release_order(struct emu_judge_warp *w, struct judge_clock *to) {
     static const uint8_t kept[] = {JUDGE_PIPE, JUDGE_FENCE, JUDGE_ORDER};
     struct emu_judge *judge = w->judge;
@@ -59,6 +61,30 @@ void emu_judge_cluster_wait(struct emu_warp *warp, uint32_t generation) {
     if (r->generation == generation) judge_acquire(warp->judge, &r->clock);
 }
 
+/* ---- lanes ---- */
+
+void emu_judge_diverged(struct emu_warp *warp, const struct emu_insn *insn) {
+    warp->judge->apart = true;
+    warp->judge->apart_pc = judge_pc(warp, insn);
+}
+
+void emu_judge_warp_sync(struct emu_warp *warp, uint32_t mask) {
+    if (mask == warp->live) warp->judge->apart = false;
+}
+
+/* Lanes that a branch has parted meet again behind it here and on most machines, but nothing promises it. */
+void emu_judge_aligned(struct emu_warp *warp, const struct emu_insn *insn) {
+    struct emu_judge_warp *w = warp->judge;
+    if (!w->apart) return;
+    struct judge_party now = {.who = (uint16_t)w->base, .pc = judge_pc(warp, insn), .kind = JUDGE_LDST};
+    struct judge_party branch = {.who = (uint16_t)w->base, .pc = w->apart_pc, .kind = JUDGE_LDST};
+    judge_say(
+        w->judge,
+        &(struct judge_report){
+            .name = "aligned", .level = JUDGE_STRICT, .now = &now, .then = &branch, .verb = " comes after "},
+        "lanes of a warp", "the branch parted the lanes, and no bar.warp.sync of all of them stands between");
+}
+
 /* ---- fences ---- */
 
 /* The async proxy sees what happened before: of shared memory, unless it says otherwise. */
@@ -81,7 +107,8 @@ static void fence_init(struct emu_judge_warp *w) {
 
 void emu_judge_fence(struct emu_warp *warp, const struct emu_insn *insn) {
     const char *name = insn->source->mnemonic;
-    bool init = strncmp(name, "fence.mbarrier_init", 19) == 0, proxy = strncmp(name, "fence.proxy.async", 17) == 0;
+    bool init = strncmp(name, "fence.mbarrier_init", 19) == 0,
+         proxy = strncmp(name, "fence.proxy.async", 17) == 0;
     if (init || proxy) fence_init(warp->judge);
     if (proxy && !emu_mnemonic_has(name, "global")) fence_proxy(warp->judge);
 }

@@ -1,10 +1,12 @@
-/* judge_tmem: who touched which columns of tensor memory last, by quarters of 32 lanes. PTX ISA 9.1 §9.7.16.6.
+/* judge_tmem: who touched which columns of tensor memory last, by quarters of 32 lanes. PTX ISA 9.1
+ * §9.7.16.6.
  *
  * All of tcgen05.mma, cp, shift, ld and st are asynchronous. For one to come after a conflicting other,
- *   - the other must be known to be over: a commit's mbarrier for mma, cp and shift, wait::ld and wait::st; or the
- *     two are a pair that stays in order (same accumulator and shape; cp, then mma; ...);
- *   - between threads, a fence::before_thread_sync (a commit is one) and a fence::after_thread_sync stand around the
- *     synchronisation. Today's assembler and chip do without: level strict; so do they without wait::ld. */
+ *   - the other must be known to be over: a commit's mbarrier for mma, cp and shift, wait::ld and wait::st;
+ * or the two are a pair that stays in order (same accumulator and shape; cp, then mma; ...);
+ *   - between threads, a fence::before_thread_sync (a commit is one) and a fence::after_thread_sync stand
+ * around the synchronisation. Today's assembler and chip do without: level strict; so do they without
+ * wait::ld. */
 #include <stdio.h>
 
 #include "runtime/emu/judge_parts.h"
@@ -22,12 +24,12 @@ struct visit {
     uint32_t quarter, column; /* of the cell */
 };
 
-static void say(const struct visit *v, const char *name, enum judge_level level, const struct judge_party *then,
-                bool then_writes, const char *text) {
+static void say(const struct visit *v, const char *name, enum judge_level level,
+                const struct judge_party *then, bool then_writes, const char *text) {
     char where[96];
-    snprintf(where, sizeof where, "tensor memory of CTA %u, lanes %u to %u, column %u", v->cta->rank, v->quarter * 32,
-             v->quarter * 32 + 31, v->column);
-    struct judge_report r = {name, level, &v->party, then, then_writes, v->writes};
+    snprintf(where, sizeof where, "tensor memory of CTA %u, lanes %u to %u, column %u", v->cta->rank,
+             v->quarter * 32, v->quarter * 32 + 31, v->column);
+    struct judge_report r = {name, level, &v->party, then, then_writes, v->writes, NULL};
     judge_say(v->judge, &r, where, "%s", text);
 }
 
@@ -41,14 +43,14 @@ static bool is_pair(const struct judge_party *then, const struct judge_party *no
     return now->kind == JUDGE_SHIFT ? then->kind == JUDGE_MMA : then->kind == JUDGE_SHIFT;
 }
 
-
 /* After what a pipe did. */
 static void check_pipe(const struct visit *v, const struct judge_party *then, bool then_writes) {
     const struct judge_party *now = &v->party;
     if (is_pipe(now) && now->who == then->who) {
         if (then->epoch >= now->epoch && !is_pair(then, now))
             say(v, "tcgen05 order", JUDGE_STRICT, then, then_writes,
-                "the two are no pipeline (same accumulator and shape), and no tcgen05.fence::before_thread_sync stands between");
+                "the two are no pipeline (same accumulator and shape), and no "
+                "tcgen05.fence::before_thread_sync stands between");
         return;
     }
     uint32_t fenced = then->who - JUDGE_PIPE + JUDGE_FENCE;
@@ -70,8 +72,11 @@ static void check_port(const struct visit *v, const struct judge_party *then, bo
         say(v, "tmem race", JUDGE_ERROR, then, then_writes, "nothing orders them");
     } else if (v->clock->g[port] < then->aux) {
         if (load)
-            say(v, "wait::ld", JUDGE_STRICT, then, then_writes, "no tcgen05.wait::ld follows the load before it is signalled");
-        else say(v, "wait::st", JUDGE_ERROR, then, then_writes, "no tcgen05.wait::st follows the store before it is signalled");
+            say(v, "wait::ld", JUDGE_STRICT, then, then_writes,
+                "no tcgen05.wait::ld follows the load before it is signalled");
+        else
+            say(v, "wait::st", JUDGE_ERROR, then, then_writes,
+                "no tcgen05.wait::st follows the store before it is signalled");
     } else if (!same && v->clock->g[fence] < then->fence) {
         say(v, "tcgen05 fence", JUDGE_STRICT, then, then_writes,
             "no tcgen05.fence::before_thread_sync follows it before it is signalled");
@@ -98,8 +103,8 @@ static void check(const struct visit *v, const struct judge_party *then, bool th
 }
 
 static bool same(const struct judge_party *a, const struct judge_party *b) {
-    return a->who == b->who && a->epoch == b->epoch && a->kind == b->kind && a->aux == b->aux && a->fence == b->fence &&
-           !(b->mask & ~a->mask);
+    return a->who == b->who && a->epoch == b->epoch && a->kind == b->kind && a->aux == b->aux &&
+           a->fence == b->fence && !(b->mask & ~a->mask);
 }
 
 static void remember_read(struct judge_cell *cell, const struct judge_party *now) {
@@ -143,7 +148,8 @@ static void visit_cells(struct visit *v, uint32_t lane, uint32_t lanes, uint32_t
     if (!cta->tmem) cta->tmem = judge_alloc(v->judge, EMU_TMEM_COLUMNS * sizeof *cta->tmem);
     for (uint32_t c = column; c < column + columns && cta->tmem; c++)
         for (uint32_t q = lane / 32; q <= (lane + lanes - 1) / 32; q++) {
-            uint32_t low = lane > q * 32 ? lane - q * 32 : 0, high = lane + lanes < q * 32 + 32 ? lane + lanes - q * 32 : 32;
+            uint32_t low = lane > q * 32 ? lane - q * 32 : 0,
+                     high = lane + lanes < q * 32 + 32 ? lane + lanes - q * 32 : 32;
             v->party.mask = (uint8_t)(halves & ((low < 16 ? 1 : 0) | (high > 16 ? 2 : 0)));
             v->quarter = q, v->column = c;
             if (v->party.mask) visit_cell(v, &cta->tmem[c][q]);
@@ -157,8 +163,9 @@ static uint8_t halves_of(const struct emu_async *op, enum emu_access access) {
     return !half ? 3 : m->d_lane ? 2 : 1;
 }
 
-void emu_judge_tmem(struct emu_cta *cta, struct emu_warp *warp, const struct emu_insn *insn, struct emu_async *op,
-                    uint32_t lane, uint32_t lanes, uint32_t column, uint32_t columns, enum emu_access access) {
+void emu_judge_tmem(struct emu_cta *cta, struct emu_warp *warp, const struct emu_insn *insn,
+                    struct emu_async *op, uint32_t lane, uint32_t lanes, uint32_t column, uint32_t columns,
+                    enum emu_access access) {
     struct emu_judge_warp *w = warp->judge;
     struct visit v = {.judge = w->judge, .cta = cta, .by = w, .writes = access == EMU_WRITE};
     if (op) {
@@ -183,8 +190,8 @@ void emu_judge_tmem(struct emu_cta *cta, struct emu_warp *warp, const struct emu
     visit_cells(&v, lane, lanes, column, columns);
 }
 
-void emu_judge_tmem_given(struct emu_warp *warp, const struct emu_insn *insn, struct emu_cta *cta, uint32_t column,
-                          uint32_t columns, bool alloc) {
+void emu_judge_tmem_given(struct emu_warp *warp, const struct emu_insn *insn, struct emu_cta *cta,
+                          uint32_t column, uint32_t columns, bool alloc) {
     struct emu_judge_warp *w = warp->judge;
     judge_touch(w);
     struct visit v = {.judge = w->judge, .cta = cta, .clock = &w->clock, .t = w->t, .by = w, .writes = true};

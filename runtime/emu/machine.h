@@ -116,6 +116,7 @@ struct emu_warp {
     uint32_t cluster_arrived;        /* lanes that arrived at the cluster barrier's current generation (cluster.h) */
     uint32_t *cluster_generation;    /* [32]: the generation + 1 at which a lane arrived and has not waited; 0: none */
     uint32_t carry;                  /* CC.CF of each lane: add.cc and the like */
+    uint64_t gave_up;                /* try_waits, by pc & 63, that gave up once under late order */
     uint64_t turns;                  /* taken so far: orders splits that yielded */
     uint64_t global_lo, global_hi;   /* global addresses found allocated lately: the range needs no second look-up */
     uint32_t regs_per_thread;        /* after setmaxnreg; 0: as launched */

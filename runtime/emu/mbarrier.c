@@ -182,7 +182,6 @@ enum emu_step emu_mbarrier_test(struct emu_warp *warp, const struct emu_insn *in
     struct emu_mbarrier barrier;
     if (emu_mbarrier_peek(warp, insn, address, &barrier) == EMU_FAULT) return EMU_FAULT;
     *over = barrier.phase != (parity & 1);
-    if (*over && warp->judge) emu_judge_mbarrier_seen(warp, insn, address);
     return EMU_NEXT;
 }
 

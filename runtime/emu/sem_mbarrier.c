@@ -2,6 +2,7 @@
  * barrier travels: it is an asynchronous effect; at the own CTA's it happens at once. */
 #include "runtime/emu/async.h"
 #include "runtime/emu/fault.h"
+#include "runtime/emu/judge.h"
 #include "runtime/emu/mbarrier.h"
 #include "runtime/emu/operand.h"
 
@@ -169,27 +170,49 @@ static enum emu_step test_lanes(struct emu_warp *w, const struct emu_insn *insn,
     return EMU_NEXT;
 }
 
-static enum emu_step test_wait(struct emu_warp *w, const struct emu_insn *insn, uint32_t mask,
-                               bool by_state) {
-    uint32_t over, address, parity;
-    if (test_lanes(w, insn, mask, by_state, &over, &address, &parity) == EMU_FAULT) return EMU_FAULT;
+static void tell_judge(struct emu_warp *w, const struct emu_insn *insn, uint32_t over) {
+    uint32_t address;
+    EMU_FOR_LANES(over, lane)
+    if (barrier_at(w, insn, &insn->op[1], lane, insn->mod[SPACE], false, &address) == EMU_NEXT)
+        emu_judge_mbarrier_seen(w, insn, address);
+}
+
+static enum emu_step conclude(struct emu_warp *w, const struct emu_insn *insn, uint32_t mask, uint32_t over) {
+    if (w->judge) tell_judge(w, insn, over);
     emu_set_pred(w, &insn->op[0], mask, over);
     return over == mask ? EMU_NEXT : EMU_YIELD;
 }
 
-/* Waits as long as no lane's phase is over. It may give up: at random (the manual allows it), or because
- * nothing else in the cluster can move, as a real one does when its time is over. */
-static enum emu_step try_wait(struct emu_warp *w, const struct emu_insn *insn, uint32_t mask, bool by_state) {
+static enum emu_step test_wait(struct emu_warp *w, const struct emu_insn *insn, uint32_t mask,
+                               bool by_state) {
+    uint32_t over, address, parity;
+    if (test_lanes(w, insn, mask, by_state, &over, &address, &parity) == EMU_FAULT) return EMU_FAULT;
+    return conclude(w, insn, mask, over);
+}
+
+/* The manual lets it give up as long as the thread cannot know that the phase is over. Under random order it does so
+ * at random, under late order once: a program that asks only once must not get away with it. */
+static bool gives_up(struct emu_warp *w, const struct emu_insn *insn, uint32_t address, bool over) {
     struct emu_cluster *cluster = w->cta->cluster;
+    uint64_t bit = 1ull << ((insn - w->fn->code) & 63);
+    if (cluster->launch->order == EMU_ORDER_RANDOM) return emu_random(cluster) % 4 == 0;
+    if (cluster->launch->order != EMU_ORDER_LATE) return false;
+    bool known = over && (!w->judge || emu_judge_mbarrier_known(w, address));
+    bool first = !known && !(w->gave_up & bit);
+    w->gave_up = first ? w->gave_up | bit : over ? w->gave_up & ~bit : w->gave_up;
+    return first;
+}
+
+/* Waits as long as no lane's phase is over. It gives up, too, when nothing else in the cluster can move, as a real one
+ * does when its time is over. */
+static enum emu_step try_wait(struct emu_warp *w, const struct emu_insn *insn, uint32_t mask, bool by_state) {
     struct emu_wait *wait = &w->split[w->current].wait;
     uint32_t over, address, parity;
     if (test_lanes(w, insn, mask, by_state, &over, &address, &parity) == EMU_FAULT) return EMU_FAULT;
-    bool gives_up = cluster->launch->order == EMU_ORDER_RANDOM && emu_random(cluster) % 16 == 0;
-    if (gives_up) over = 0;
+    if (gives_up(w, insn, address, over != 0)) over = 0;
     else if (!over && !wait->expired) return emu_wait(w, EMU_WAIT_MBARRIER, address, parity);
     wait->expired = false;
-    emu_set_pred(w, &insn->op[0], mask, over);
-    return over == mask ? EMU_NEXT : EMU_YIELD;
+    return conclude(w, insn, mask, over);
 }
 
 enum emu_step sem_mbarrier_test_parity(struct emu_warp *w, const struct emu_insn *insn, uint32_t mask) {
