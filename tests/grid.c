@@ -133,8 +133,8 @@ static bool parse(int argc, char **argv, struct arguments *a) {
             continue;
         }
         if (!value) return false;
-        if (!strcmp(argv[i], "--family") && !take_family(value, &a->family)) return false;
-        else if (!strcmp(argv[i], "--family")) {
+        if (!strcmp(argv[i], "--family")) {
+            if (!take_family(value, &a->family)) return false;
         } else if (!strcmp(argv[i], "--sample")) a->sample = strtoul(value, NULL, 10);
         else if (!strcmp(argv[i], "--from")) a->from = strtoul(value, NULL, 10);
         else if (!strcmp(argv[i], "--max-scores")) a->max_scores = strtod(value, NULL);
