@@ -10,7 +10,6 @@ struct wl_arch {
     int tmem_cols, tmem_lanes;
     int mbarriers_max;       /* our own limit, for the barrier page */
     int named_barriers;
-    int l2_bytes;            /* what K and V of concurrent tiles should stay within half of */
     int sms;                 /* of the part that the rates are for */
     /* per clock and SM; sources in arch.c */
     int mma_flops_16bit;     /* dense FLOP */

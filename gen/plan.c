@@ -34,6 +34,8 @@ enum wl_status wl_plan_make(struct wl_plan *plan, const struct wl_schedule *sche
     status = wl_exp2poly_fit(&plan->poly, schedule->exp2_degree, error);
     if (status != WL_OK) return status;
     plan->exp2_pairs = (int)lround(schedule->exp2_share * schedule->tile_n / 2);
+    plan->scheduler = schedule->scheduler;
+    if (plan->scheduler == WL_SCHEDULER_AUTO) plan->scheduler = plan->causal ? WL_SCHEDULER_LPT : WL_SCHEDULER_PERSISTENT;
     plan->head_dim_qk = wl_round_up(plan->head_dim, 16); /* K of an MMA */
     plan->head_dim_pv = wl_round_up(plan->head_dim, 16); /* N */
     plan->dim_blocks = wl_round_up(plan->head_dim, WL_BLOCK_DIM) / WL_BLOCK_DIM;

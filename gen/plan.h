@@ -58,6 +58,7 @@ struct wl_plan {
     int threads;
     int regs_launch;           /* per thread at launch, before setmaxnreg */
     int p_split;               /* columns of P released first; tile_n = all at once */
+    enum wl_scheduler scheduler; /* never auto */
     int exp2_pairs;            /* of the tile_n/2 pairs of a row, how many go to the FMA pipe */
     struct wl_exp2poly poly;
     struct wl_plan_role roles[WL_PLAN_MAX_ROLES];

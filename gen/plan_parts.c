@@ -108,7 +108,7 @@ void wl_plan_launch_forward(struct wl_plan *plan, int rows_per_tile, int o_rows)
     l->threads = plan->threads;
     l->cluster = 1;
     l->smem_bytes = plan->smem_bytes;
-    l->grid = s->scheduler == WL_SCHEDULER_SINGLE ? WL_GRID_TILES : WL_GRID_PERSISTENT;
+    l->grid = plan->scheduler == WL_SCHEDULER_SINGLE ? WL_GRID_TILES : WL_GRID_PERSISTENT;
     l->rows_per_tile = rows_per_tile;
     l->head_dim = plan->head_dim;
     l->dtype = plan->dtype;

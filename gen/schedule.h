@@ -13,7 +13,7 @@
 #include "gen/error.h"
 #include "gen/launch.h"
 
-enum wl_scheduler { WL_SCHEDULER_SINGLE, WL_SCHEDULER_PERSISTENT, WL_SCHEDULER_LPT };
+enum wl_scheduler { WL_SCHEDULER_AUTO, WL_SCHEDULER_SINGLE, WL_SCHEDULER_PERSISTENT, WL_SCHEDULER_LPT };
 
 /* Candidates of one field, from the schedule's `tune` table (schedule_tune.h), as key=value takes them. */
 #define WL_TUNE_MAX_KNOBS 12

@@ -31,5 +31,5 @@ return {
   regs_correction = 72,
   regs_other      = 56,        -- 2 * 192 + 72 + 56 = 512: all registers of the SM
 
-  scheduler       = "lpt",     -- longest tiles first: causal tails shrink; for full attention like "persistent"
+  scheduler       = "auto",    -- persistent; longest tiles first under the mask
 }

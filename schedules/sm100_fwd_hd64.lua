@@ -29,5 +29,5 @@ return {
   regs_correction = 64,
   regs_other      = 48,        -- 2 * 200 + 64 + 48 = 512
 
-  scheduler       = "lpt",
+  scheduler       = "auto",
 }

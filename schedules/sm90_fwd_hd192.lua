@@ -19,5 +19,5 @@ return {
   regs_consumer = 240,
   regs_load     = 24,
 
-  scheduler     = "lpt",
+  scheduler     = "auto",
 }
