@@ -66,21 +66,6 @@ struct point {
     double tflops;
 };
 
-static enum wl_status read_seqs(struct bench *b, const char *text, struct wl_error *error) {
-    while (true) {
-        char *end;
-        long long value = strtoll(text, &end, 10);
-        if (end == text || value < 1 || (double)value > SIZES || (*end && *end != ','))
-            return wl_fail(error, WL_ERR_USAGE, NULL, 0, "--seq",
-                           "\"%s\": whole numbers from 1, with commas between", text);
-        if (b->seq_count == MAX_SEQS)
-            return wl_fail(error, WL_ERR_USAGE, NULL, 0, "--seq", "more than %d lengths", MAX_SEQS);
-        b->seqs[b->seq_count++] = value;
-        if (!*end) return WL_OK;
-        text = end + 1;
-    }
-}
-
 /* ---- the forms ---- */
 
 static void put_head_text(const struct bench *b, struct wl_text *text) {
@@ -276,7 +261,11 @@ static enum wl_status fill_in(struct bench *b, struct wl_error *error) {
     bool emulated = b->driver->emulated;
     if (!b->v.tokens) b->v.tokens = emulated ? 512 : 16384;
     if (!b->v.heads && emulated) b->v.heads = 2;
-    return read_seqs(b, b->v.seq ? b->v.seq : emulated ? "256,512" : "1024,4096,16384", error);
+    return wl_cli_numbers("--seq",
+                          b->v.seq   ? b->v.seq
+                          : emulated ? "256,512"
+                                     : "1024,4096,16384",
+                          b->seqs, MAX_SEQS, &b->seq_count, error);
 }
 
 static enum wl_status run_all(struct bench *b, const struct wl_schedule *schedule, struct wl_error *error) {
@@ -306,8 +295,6 @@ static enum wl_status run(const struct wl_cli_call *call, struct wl_error *error
         return wl_fail(error, WL_ERR_USAGE, NULL, 0, "--csv", "and --json exclude each other");
     enum wl_status status = WL_OK;
     if (named) status = wl_schedule_load(&schedule, call->words[0], b.overrides, b.override_count, error);
-    if (!status && named && !strncmp(schedule.target, "sm_90", 5))
-        setenv("WARPLOOM_EMU_DEVICE", "h100", 0); /* the user's own choice stands */
     if (!status) status = wl_driver_open(&b.driver, b.v.device, named ? schedule.target : NULL, error);
     if (status) return status;
     status = run_all(&b, named ? &schedule : NULL, error);

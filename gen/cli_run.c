@@ -45,7 +45,6 @@ static const struct wl_cli_option options[] = {
 
 /* The emulated device reads its settings from the environment when it is opened. */
 static enum wl_status set_order(const char *order, struct wl_error *error) {
-    setenv("WARPLOOM_EMU_DEVICE", "h100", 0); /* the user's own choice stands */
     if (!order) return WL_OK;
     bool random =
         !strncmp(order, "random:", 7) && order[7] && order[7 + strspn(order + 7, "0123456789")] == 0;
