@@ -10,7 +10,8 @@
 #include "gen/version.h"
 
 static const struct wl_cli_command *const commands[] = {
-    &wl_cli_emit, &wl_cli_explain, &wl_cli_sass, &wl_cli_run, &wl_cli_bench, &wl_cli_list, NULL};
+    &wl_cli_emit,  &wl_cli_explain, &wl_cli_sass, &wl_cli_run,
+    &wl_cli_bench, &wl_cli_tune,    &wl_cli_list, NULL};
 
 double wl_cli_now_ms(void) {
     struct timespec t;

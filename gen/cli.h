@@ -47,7 +47,8 @@ struct wl_cli_command {
     enum wl_status (*run)(const struct wl_cli_call *call, struct wl_error *error);
 };
 
-extern const struct wl_cli_command wl_cli_emit, wl_cli_explain, wl_cli_sass, wl_cli_run, wl_cli_bench, wl_cli_list;
+extern const struct wl_cli_command wl_cli_emit, wl_cli_explain, wl_cli_sass, wl_cli_run, wl_cli_bench,
+    wl_cli_tune, wl_cli_list;
 
 /* Parses argv[0..argc) (after the command's name) into values and words (room for argc). *help: --help was
  * given. */
@@ -60,6 +61,10 @@ const char *wl_cli_nearest(const char *word, const char *const *names);
 
 /* Writes to stdout, or into `path` where it is not NULL. */
 enum wl_status wl_cli_output(const char *path, const struct wl_text *text, struct wl_error *error);
+
+/* "1024,4096" into numbers of 1 to 2^31 - 1; at most `room`. */
+enum wl_status wl_cli_numbers(const char *option, const char *text, int64_t *out, int room, int *count,
+                              struct wl_error *error);
 
 double wl_cli_now_ms(void); /* monotonic */
 

@@ -80,6 +80,22 @@ static enum wl_status set_number(const struct wl_cli_option *o, const char *text
     return WL_OK;
 }
 
+enum wl_status wl_cli_numbers(const char *option, const char *text, int64_t *out, int room, int *count,
+                              struct wl_error *error) {
+    for (*count = 0;; text++) {
+        char *end;
+        long long value = strtoll(text, &end, 10);
+        if (end == text || value < 1 || value > INT32_MAX || (*end && *end != ','))
+            return wl_fail(error, WL_ERR_USAGE, NULL, 0, option,
+                           "\"%s\": whole numbers from 1 to 2147483647, with commas between", text);
+        if (*count == room)
+            return wl_fail(error, WL_ERR_USAGE, NULL, 0, option, "more than %d numbers", room);
+        out[(*count)++] = value;
+        if (!*end) return WL_OK;
+        text = end;
+    }
+}
+
 static enum wl_status set_choice(const struct wl_cli_option *o, const char *text, int *out,
                                  struct wl_error *error) {
     const char *at = o->value;
