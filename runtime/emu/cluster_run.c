@@ -153,6 +153,7 @@ enum emu_cluster_state emu_cluster_run(struct emu_cluster *cluster) {
             return EMU_CLUSTER_FAILED;
         }
         if (++idle >= POLL_ROUNDS) return EMU_CLUSTER_POLLS;
+        if (launch->deadline_ns && emu_now_ns() > launch->deadline_ns) return EMU_CLUSTER_RUNS;
     }
     return EMU_CLUSTER_FAILED;
 }

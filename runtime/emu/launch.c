@@ -121,12 +121,11 @@ void emu_cluster_destroy(struct emu_cluster *cluster) {
 struct run {
     struct emu_launch *launch;
     uint64_t total, next, done; /* clusters; next and done are taken atomically */
-    uint64_t deadline_ns;
     uint32_t alive_limit;       /* clusters that one worker keeps at once, where they poll for each other */
     pthread_mutex_t progress;
 };
 
-static uint64_t now_ns(void) {
+uint64_t emu_now_ns(void) {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
@@ -157,7 +156,7 @@ static void finish(struct run *run, struct emu_cluster *cluster, bool done) {
 }
 
 static bool late(struct run *run, struct emu_cluster *cluster) {
-    if (!run->deadline_ns || now_ns() < run->deadline_ns) return false;
+    if (!run->launch->deadline_ns || emu_now_ns() < run->launch->deadline_ns) return false;
     char headline[64];
     snprintf(headline, sizeof headline, "not done after %llu ms", (unsigned long long)run->launch->timeout_ms);
     emu_report_stuck(cluster, EMU_FAULT_TIMEOUT, headline);
@@ -225,6 +224,7 @@ int emu_launch_run(struct emu_launch *launch) {
     struct run run = {.launch = launch, .progress = PTHREAD_MUTEX_INITIALIZER};
     pthread_t threads[MAX_WORKERS];
     launch->failed = launch->status = 0;
+    launch->deadline_ns = 0;
     launch->report[0] = '\0';
     if (!launchable(launch)) {
         refuse(launch, 1, "the sizes of grid, cluster and block do not fit each other or the machine");
@@ -235,7 +235,7 @@ int emu_launch_run(struct emu_launch *launch) {
         return launch->status;
     }
     run.total = (uint64_t)launch->grid[0] * launch->grid[1] * launch->grid[2] / product(launch->cluster);
-    if (launch->timeout_ms) run.deadline_ns = now_ns() + launch->timeout_ms * 1000000u;
+    if (launch->timeout_ms) launch->deadline_ns = emu_now_ns() + launch->timeout_ms * 1000000u;
     uint32_t workers = worker_count(launch, run.total), started = 0;
     run.alive_limit = resident_ctas(launch) / product(launch->cluster) / workers + 1; /* of a worker; all fit */
     while (started + 1 < workers && pthread_create(&threads[started], NULL, work, &run) == 0) started++;

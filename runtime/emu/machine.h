@@ -181,6 +181,7 @@ struct emu_launch {
     void (*progress)(void *user, uint64_t done, uint64_t total); /* clusters; may be NULL */
     void *progress_user;
     uint64_t timeout_ms;             /* 0: none */
+    uint64_t deadline_ns;            /* of CLOCK_MONOTONIC, set by emu_launch_run(); 0: none */
     uint32_t threads;                /* host threads to run on; 0: as many as there are cores */
 };
 

@@ -35,6 +35,8 @@ void emu_split_exit(struct emu_warp *warp, uint32_t mask);
 struct emu_cluster *emu_cluster_create(struct emu_launch *launch, uint64_t index);
 void emu_cluster_destroy(struct emu_cluster *cluster);
 
+uint64_t emu_now_ns(void);
+
 /* ---- cluster_run.c ---- */
 enum emu_cluster_state { EMU_CLUSTER_DONE, EMU_CLUSTER_RUNS, EMU_CLUSTER_POLLS, EMU_CLUSTER_FAILED };
 /* Runs a cluster until it is done, has failed, or does nothing but poll for something from outside (POLLS);
