@@ -58,11 +58,13 @@ ParameterizedTest(size_t *i, attention, grid) {
 ParameterizedTestParameters(attention, knobs) { return wl_test_rows(WL_LEN(wl_knobs)); }
 ParameterizedTest(size_t *i, attention, knobs) {
     const struct wl_knob *knob = &wl_knobs[*i];
+    const char *overrides[7];
+    int count = wl_knob_overrides(knob, overrides);
     char text[32];
     for (int causal = 0; causal < 2; causal++) {
         const struct wl_trial trial = {.schedule = knob->schedule,
-                                       .overrides = knob->overrides,
-                                       .override_count = wl_knob_overrides(knob),
+                                       .overrides = overrides,
+                                       .override_count = count,
                                        .batch = 1,
                                        .heads = 2,
                                        .heads_kv = 1,

@@ -52,8 +52,10 @@ ParameterizedTest(size_t *i, emit, knob_changes_ptx) {
     const struct wl_knob *knob = &wl_knobs[*i];
     struct wl_plan own_plan, other_plan;
     struct wl_text own = {0}, other = {0};
-    emit(knob->schedule, NULL, 0, &own_plan, &own);
-    emit(knob->schedule, knob->overrides, wl_knob_overrides(knob), &other_plan, &other);
+    const char *overrides[7];
+    int count = wl_knob_overrides(knob, overrides);
+    emit(knob->schedule, &knob->base, knob->base != NULL, &own_plan, &own);
+    emit(knob->schedule, overrides, count, &other_plan, &other);
     /* the header comment states the schedule; what counts stands behind it */
     const char *a = strstr(own.bytes, ".version"), *b = strstr(other.bytes, ".version");
     cr_assert(a && b);
