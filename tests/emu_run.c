@@ -38,6 +38,7 @@ int emu_run(struct emu_run *run) {
     set3(launch->cluster, run->cluster, 1);
     launch->dynamic_smem = run->smem;
     launch->order = run->order;
+    launch->check = run->check;
     launch->seed = run->seed;
     launch->timeout_ms = run->timeout_ms ? run->timeout_ms : 20000;
     if (launch->fn) run->status = emu_launch_run(launch);

@@ -11,6 +11,7 @@ struct emu_run { /* set what differs from the defaults: one block of 32 threads,
     const void *params;
     size_t param_bytes;
     enum emu_order order;
+    enum emu_check check;
     uint64_t seed, timeout_ms;
     struct emu_device *device; /* NULL: one is made for the run; buffers need one that outlives it */
     int status;                /* CUresult; -1: the module did not load */

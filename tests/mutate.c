@@ -92,6 +92,7 @@ static void run_child(const struct wl_trial *plain, const struct run *run, const
     setenv("WARPLOOM_EMU_ORDER", run->order, 1);
     setenv("WARPLOOM_EMU_TIMEOUT", "20", 1);
     setenv("WARPLOOM_EMU_THREADS", "1", 1);
+    setenv("WARPLOOM_EMU_DEVICE", strncmp(trial.schedule, "sm90", 4) == 0 ? "h100" : "b200", 1);
     alarm(SECONDS);
     if (!freopen("/dev/null", "w", stderr)) _exit(BROKEN);
     enum wl_status status = wl_trial_prepare(&trial, &result, &error);

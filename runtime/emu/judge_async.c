@@ -56,7 +56,8 @@ static void note_last(struct emu_judge_warp *w, const struct judge_party *p) {
 /* Epochs of its components as they stand at the issue. */
 static void identify(struct emu_judge_op *o, struct emu_judge_warp *w, const struct emu_async *op) {
     int row = row_of(op->insn->source->mnemonic);
-    o->party = (struct judge_party){.pc = judge_pc(op->warp, op->insn), .mask = 0xf};
+    o->party =
+        (struct judge_party){.pc = judge_pc(op->warp, op->insn), .serial = ++w->judge->serial, .mask = 0xf};
     if (row < 0) return; /* an effect that the judge does not know: it orders and touches nothing */
     enum judge_component who = kinds[row].who;
     o->party.kind = (uint8_t)kinds[row].kind;

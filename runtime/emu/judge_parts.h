@@ -56,6 +56,7 @@ struct judge_party { /* an access, as memory remembers it */
     uint32_t aux;    /* tcgen05.ld, st: epoch of JUDGE_LD, JUDGE_ST; mma: accumulator and shape */
     uint32_t fence;  /* tcgen05.ld, st: epoch of JUDGE_FENCE */
     uint32_t pc;
+    uint32_t serial; /* order of issue in the cluster */
     uint16_t who;
     uint8_t kind;
     uint8_t mask; /* which parts of the cell */
@@ -147,6 +148,7 @@ struct emu_judge_cta {
 struct emu_judge {
     struct emu_cluster *cluster;
     uint32_t warps, per_cta, width; /* warps of a CTA; components of a CTA, of all */
+    uint32_t serial;
     struct emu_judge_op *running, *spare_ops;
     struct judge_snapshot *spare_snaps;
     struct judge_rendezvous all[4];
@@ -203,6 +205,11 @@ static inline uint32_t judge_component_of(const struct emu_judge_warp *w, enum j
 }
 static inline bool judge_knows(const uint32_t *clock, const struct judge_party *p) {
     return clock[p->who] >= p->epoch;
+}
+/* Whether `then`, which memory remembers, was issued after `now`, an effect that ran late: it did not wait
+ * for it. */
+static inline bool judge_overtook(const struct judge_party *then, const struct judge_party *now) {
+    return (int32_t)(then->serial - now->serial) > 0;
 }
 static inline bool judge_is_async(enum judge_kind kind) { return kind >= JUDGE_MMA; }
 

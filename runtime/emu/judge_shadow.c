@@ -16,49 +16,55 @@ struct visit { /* an access on its way through the cells */
     uint32_t offset; /* of the cell, for the report */
 };
 
+/* What is missing between an access and a later one that conflicts with it. */
+static void explain(const struct visit *v, const struct judge_report *r, const char *where) {
+    const struct judge_party *then = r->then;
+    switch (then->kind) {
+    case JUDGE_TMA:
+        judge_say(v->judge, r, where,
+                  "the copy may be under way: nobody waited for phase %u of the mbarrier at 0x%08x",
+                  then->epoch - 1, judge_barrier_of(v->judge, then->who)->address);
+        break;
+    case JUDGE_BULK_STORE:
+        judge_say(v->judge, r, where,
+                  "the store may still read: no cp.async.bulk.wait_group{.read} for its group is known to "
+                  "have passed");
+        break;
+    case JUDGE_MMA:
+    case JUDGE_CP:
+        judge_say(v->judge, r, where,
+                  "it may be under way: no tcgen05.commit behind it is known to have arrived");
+        break;
+    case JUDGE_CP_ASYNC:
+        judge_say(v->judge, r, where,
+                  "the copy may be under way: its group is not known to have been waited for");
+        break;
+    case JUDGE_WGMMA_OP:
+        judge_say(v->judge, r, where,
+                  "it may be under way: no wgmma.wait_group for its group is known to have passed");
+        break;
+    default: judge_say(v->judge, r, where, "nothing orders them");
+    }
+}
+
 static void say(const struct visit *v, const struct judge_party *then, bool then_writes) {
     char where[64];
-    struct judge_report r = {.level = JUDGE_ERROR,
-                             .name = "race",
-                             .now = &v->party,
-                             .then = then,
-                             .then_writes = then_writes,
-                             .now_writes = v->writes};
+    struct judge_report r = {
+        .name = "race", .now = &v->party, .then = then, .then_writes = then_writes, .now_writes = v->writes};
     snprintf(where, sizeof where, "shared memory 0x%08x", v->cta->rank << 24 | v->offset);
-    const struct emu_judge_warp *w = judge_warp_of(v->judge, then->who);
-    if (judge_knows(v->clock->g, then)) {
+    if (judge_overtook(then, &v->party)) { /* it was issued later, but came first */
+        r = (struct judge_report){.name = "race",
+                                  .now = then,
+                                  .then = &v->party,
+                                  .then_writes = v->writes,
+                                  .now_writes = then_writes};
+    } else if (judge_knows(v->clock->g, then)) {
         r.name = "proxy";
         judge_say(v->judge, &r, where,
                   "the one is over, but no fence.proxy.async stands between it and the asynchronous one");
         return;
     }
-    switch (then->kind) {
-    case JUDGE_TMA:
-        judge_say(v->judge, &r, where,
-                  "the copy may be under way: nobody waited for phase %u of the mbarrier at 0x%08x",
-                  then->epoch - 1, judge_barrier_of(v->judge, then->who)->address);
-        break;
-    case JUDGE_BULK_STORE:
-        judge_say(v->judge, &r, where,
-                  "the store may still read: no cp.async.bulk.wait_group{.read} for its group (%u) is known "
-                  "to have passed",
-                  then->epoch);
-        break;
-    case JUDGE_MMA:
-    case JUDGE_CP:
-        judge_say(v->judge, &r, where,
-                  "it may be under way: no tcgen05.commit behind it is known to have arrived (%u of %u are)",
-                  v->clock->g[then->who], then->epoch);
-        break;
-    case JUDGE_CP_ASYNC:
-        judge_say(v->judge, &r, where,
-                  "the copy may be under way: its group is not known to have been waited for");
-        break;
-    default:
-        judge_say(v->judge, &r, where,
-                  "nothing orders them: the one knows of warp %u's doings only up to %u of %u",
-                  w ? w->warp->index : 0, v->clock->g[then->who], then->epoch);
-    }
+    explain(v, &r, where);
 }
 
 /* Whether `then`, which conflicts, is known to be over and visible. */
@@ -180,6 +186,7 @@ void emu_judge_shared(struct emu_warp *warp, const struct emu_insn *insn, uint32
     v.party = (struct judge_party){.who = (uint16_t)w->base,
                                    .epoch = w->clock.g[w->base],
                                    .pc = judge_pc(warp, insn),
+                                   .serial = ++w->judge->serial,
                                    .kind = how->atomic ? JUDGE_ATOMIC : JUDGE_LDST};
     if (v.cta != warp->cta) visit_peer(&v, w);
     visit_range(&v, address & 0xffffff, bytes);

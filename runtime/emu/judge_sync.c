@@ -76,6 +76,7 @@ void emu_judge_warp_sync(struct emu_warp *warp, uint32_t mask) {
 void emu_judge_aligned(struct emu_warp *warp, const struct emu_insn *insn) {
     struct emu_judge_warp *w = warp->judge;
     if (!w->apart) return;
+    w->apart = false; /* said once */
     struct judge_party now = {.who = (uint16_t)w->base, .pc = judge_pc(warp, insn), .kind = JUDGE_LDST};
     struct judge_party branch = {.who = (uint16_t)w->base, .pc = w->apart_pc, .kind = JUDGE_LDST};
     judge_say(

@@ -95,9 +95,23 @@ static void check_allocation(const struct visit *v, const struct judge_party *th
             "no tcgen05.fence::after_thread_sync behind the synchronisation with it");
 }
 
+/* `then` was issued later, but came first. */
+static void say_overtaken(const struct visit *v, const struct judge_party *then, bool then_writes) {
+    struct visit turned = *v;
+    turned.party = *then;
+    turned.writes = then_writes;
+    if (v->party.kind == JUDGE_TST)
+        say(&turned, "wait::st", JUDGE_ERROR, &v->party, true,
+            "the store may be under way: no tcgen05.wait::st follows it before it is signalled");
+    else
+        say(&turned, "tmem race", JUDGE_ERROR, &v->party, v->writes,
+            "it may be under way: no tcgen05.commit behind it is known to have arrived");
+}
+
 static void check(const struct visit *v, const struct judge_party *then, bool then_writes) {
     if (!(then->mask & v->party.mask)) return;
-    if (is_pipe(then)) check_pipe(v, then, then_writes);
+    if (judge_overtook(then, &v->party)) say_overtaken(v, then, then_writes);
+    else if (is_pipe(then)) check_pipe(v, then, then_writes);
     else if (then->kind == JUDGE_TLD || then->kind == JUDGE_TST) check_port(v, then, then_writes);
     else check_allocation(v, then);
 }
@@ -184,6 +198,7 @@ void emu_judge_tmem(struct emu_cta *cta, struct emu_warp *warp, const struct emu
                                        .aux = w->epoch[JUDGE_LD],
                                        .fence = w->epoch[JUDGE_FENCE],
                                        .pc = judge_pc(warp, insn),
+                                       .serial = ++w->judge->serial,
                                        .kind = JUDGE_TLD,
                                        .mask = 3};
     }
@@ -198,6 +213,7 @@ void emu_judge_tmem_given(struct emu_warp *warp, const struct emu_insn *insn, st
     v.party = (struct judge_party){.who = (uint16_t)w->base,
                                    .epoch = w->clock.g[w->base],
                                    .pc = judge_pc(warp, insn),
+                                   .serial = ++w->judge->serial,
                                    .kind = alloc ? JUDGE_ALLOC : JUDGE_DEALLOC,
                                    .mask = 3};
     visit_cells(&v, 0, 128, column, columns);
