@@ -5,7 +5,7 @@ ARCH     ?= native
 OPT      ?= -O2
 WARN     := -Wall -Wextra -Wshadow
 FLAGS     = -std=gnu11 $(OPT) -g $(WARN) -ffp-contract=off -fPIC -fno-semantic-interposition -pthread -I. $(LUA_CFLAGS)
-LIBS      = $(LUA_LIBS) -lm -ldl -pthread
+LIBS      = $(LUA_LIBS) -lxxhash -lm -ldl -pthread
 
 CLI      := $(wildcard gen/cli*.c)
 GEN      := $(filter-out $(CLI),$(wildcard gen/*.c))
@@ -26,7 +26,7 @@ ALL      := $(GEN) $(RUNTIME) $(EMU) $(CLI) $(TESTS) $(HELPERS) $(FUZZERS) $(PRO
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all demo test grid mutate sanitize fuzz deps format clean help tests
+.PHONY: all install demo test grid mutate sanitize fuzz deps format clean help tests
 
 ##   all        the command line, the libraries and the emulated driver (the default)
 all: $(BUILD)/warploom $(BUILD)/libwarploom.so $(BUILD)/libwarploom_cuda.so
@@ -65,6 +65,11 @@ FUZZ_SECONDS ?= 20
 fuzz: $(patsubst tests/fuzz_%.c,$(BUILD)/fuzz/%,$(FUZZERS))
 	@for f in $^; do $$f --seconds $(FUZZ_SECONDS) || exit 1; done
 
+##   install    into DESTDIR and PREFIX (/usr/local): the command, the header, both libraries, warploom.pc
+PREFIX ?= /usr/local
+install: all $(BUILD)/libwarploom.a
+	@PREFIX="$(PREFIX)" DESTDIR="$(DESTDIR)" LIBS="$(LIBS)" .ci/install $(BUILD)
+
 ##   deps       what the targets above need: compiler, Lua 5.4, Criterion, ptxas, nvdisasm
 deps: $(BUILD)/deps.mk $(BUILD)/deps.test
 	@.ci/deps ptxas $(BUILD)/cuda
@@ -95,7 +100,7 @@ $(BUILD)/deps.test: .ci/deps
 	@mkdir -p $(@D) && CC="$(CC)" .ci/deps test && touch $@
 
 $(BUILD)/embed.c: .ci/embed $(EMBEDDED) $(sort $(dir $(EMBEDDED)))
-	@mkdir -p $(@D) && .ci/embed $(EMBEDDED) >$@
+	@mkdir -p $(@D) && .ci/embed $(EMBEDDED) >$@.$$$$ && mv $@.$$$$ $@
 
 # Objects, once plain and once sanitized. The emulator is the part where speed counts.
 $(BUILD)/obj/runtime/emu/%.o: OPT = -O3 -march=$(ARCH)
@@ -126,8 +131,11 @@ $(BUILD)/warploom: $(call OBJ,$(CLI)) $(BUILD)/libwarploom.a
 	$(SAY) $(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
 $(BUILD)/asan/warploom: $(call ASAN,$(CLI)) $(BUILD)/asan/libwarploom.a
 	$(SAY) $(CC) $(LDFLAGS) $(SANITIZE) -o $@ $^ $(LIBS)
-$(BUILD)/libwarploom.so: $(call OBJ,$(GEN) $(RUNTIME)) $(BUILD)/obj/embed.o
-	$(SAY) $(CC) $(LDFLAGS) -shared -o $@ $^ $(LIBS)
+SO_LINK = $(CC) $(LDFLAGS) -shared -Wl,-soname,libwarploom.so.0 -Wl,--version-script=runtime/warploom.map -Wl,--no-undefined
+$(BUILD)/libwarploom.so.0: $(call OBJ,$(GEN) $(RUNTIME)) $(BUILD)/obj/embed.o runtime/warploom.map
+	$(SAY) $(SO_LINK) -o $@ $(filter %.o,$^) $(LIBS)
+$(BUILD)/libwarploom.so: $(BUILD)/libwarploom.so.0
+	@ln -sf $(<F) $@
 CUDA_LINK = $(CC) $(LDFLAGS) -shared -Wl,-soname,libcuda.so.1 -Wl,-Bsymbolic $(EMU_MAP:%=-Wl,--version-script=%) -o $@ $(filter %.o,$^) -lm -ldl -pthread
 $(BUILD)/libwarploom_cuda.so: $(call OBJ,$(EMU) $(EMU_GEN)) $(EMU_MAP)
 	$(SAY) $(CUDA_LINK) -Wl,--no-undefined

@@ -1,16 +1,17 @@
-/* warploom: attention kernels, specialised for a problem when they are first needed, kept in memory and on disk.
+/* warploom: attention kernels, specialised for a problem when they are first needed, kept in memory and on
+ * disk.
  *
  *     struct wl_runtime *runtime;
  *     wl_open(&runtime, NULL, &error);
- *     wl_attention_forward(runtime, &problem, stream, &error);    finds, loads or builds the kernel; launches it
- *     wl_close(runtime);
+ *     wl_attention_forward(runtime, &problem, stream, &error);    finds, loads or builds the kernel; launches
+ * it wl_close(runtime);
  *
- * The device is a GPU behind the CUDA driver, or the emulated one that warploom brings along. Work goes onto the
- * caller's stream and nothing here waits for it; once a problem's kernel is there, a launch allocates nothing,
- * takes no lock and may be captured into a CUDA graph. Every function may be called from any thread.
+ * The device is a GPU behind the CUDA driver, or the emulated one that warploom brings along. Work goes onto
+ * the caller's stream and nothing here waits for it; once a problem's kernel is there, a launch allocates
+ * nothing, takes no lock and may be captured into a CUDA graph. Every function may be called from any thread.
  *
- * A function that can fail returns enum wl_status and fills a struct wl_error (may be NULL) that the caller set to
- * zero; a record that holds an error already is left as it is. */
+ * A function that can fail returns enum wl_status and fills a struct wl_error (may be NULL) that the caller
+ * set to zero; a record that holds an error already is left as it is. */
 #ifndef WARPLOOM_H
 #define WARPLOOM_H
 
@@ -26,9 +27,9 @@ extern "C" {
 
 enum wl_status {
     WL_OK = 0,
-    WL_ERR_USAGE,       /* a bad argument or option */
-    WL_ERR_INPUT,       /* a schedule, problem or file that is wrong */
-    WL_ERR_FIT,         /* a plan that does not fit the machine */
+    WL_ERR_USAGE, /* a bad argument or option */
+    WL_ERR_INPUT, /* a schedule, problem or file that is wrong */
+    WL_ERR_FIT,   /* a plan that does not fit the machine */
     WL_ERR_NO_MEMORY,
     WL_ERR_IO,
     WL_ERR_ENVIRONMENT, /* something the machine lacks: a driver, a device, ptxas */
@@ -45,7 +46,8 @@ struct wl_error {
     char text[3072]; /* one line; a ptxas or JIT log may follow after '\n' */
 };
 
-/* Writes "file:line: field: text" (parts that are empty left out) into out, always terminated. Returns out. */
+/* Writes "file:line: field: text" (parts that are empty left out) into out, always terminated. Returns out.
+ */
 const char *wl_error_format(const struct wl_error *error, char *out, size_t out_bytes);
 
 const char *wl_version(void); /* "0.1.0" */
@@ -58,23 +60,26 @@ enum wl_log_level { WL_LOG_ERROR, WL_LOG_WARN, WL_LOG_INFO, WL_LOG_DEBUG };
 typedef void wl_log_fn(void *user, enum wl_log_level level, const char *line);
 
 struct wl_options { /* zero: the default of each */
-    const char *device;    /* "auto", "emu", "cuda:N", "current" (the calling thread's context);
-                              NULL: $WARPLOOM_DEVICE, else "auto": the first GPU that can be used, else emulated */
-    const char *target;    /* "sm_90a": only a device that runs it; the emulated device then is such a one */
-    const char *schedules; /* Lua file or folder that goes before the shipped ones; NULL: $WARPLOOM_SCHEDULES */
-    const char *cache_dir; /* NULL: $WARPLOOM_CACHE_DIR, else $XDG_CACHE_HOME/warploom, else ~/.cache/warploom */
-    uint64_t cache_bytes;  /* 0: $WARPLOOM_CACHE_BYTES, else 1 GiB */
-    bool no_cache;         /* neither read nor write the disk */
-    wl_log_fn *log;        /* NULL: lines of up to $WARPLOOM_LOG (error, warn, info, debug; warn) go to stderr */
+    const char
+        *device;        /* "auto", "emu", "cuda:N", "current" (the calling thread's context);
+                           NULL: $WARPLOOM_DEVICE, else "auto": the first GPU that can be used, else emulated */
+    const char *target; /* "sm_90a": only a device that runs it; the emulated device then is such a one */
+    const char
+        *schedules; /* Lua file or folder that goes before the shipped ones; NULL: $WARPLOOM_SCHEDULES */
+    const char
+        *cache_dir; /* NULL: $WARPLOOM_CACHE_DIR, else $XDG_CACHE_HOME/warploom, else ~/.cache/warploom */
+    uint64_t cache_bytes; /* 0: $WARPLOOM_CACHE_BYTES, else 1 GiB */
+    bool no_cache;        /* neither read nor write the disk */
+    wl_log_fn *log; /* NULL: lines of up to $WARPLOOM_LOG (error, warn, info, debug; warn) go to stderr */
     void *log_user;
 };
 
-/* options may be NULL. A runtime keeps the device's primary context (or "current" the one that was), the caller
- * keeps that alive and ends the runtime with wl_close(). */
+/* options may be NULL. A runtime keeps the device's primary context (or "current" the one that was), the
+ * caller keeps that alive and ends the runtime with wl_close(). */
 enum wl_status wl_open(struct wl_runtime **runtime, const struct wl_options *options, struct wl_error *error);
 
-/* Unloads every kernel; no call of this runtime may be under way, and its work on the device must be done. NULL
- * allowed. */
+/* Unloads every kernel; no call of this runtime may be under way, and its work on the device must be done.
+ * NULL allowed. */
 void wl_close(struct wl_runtime *runtime);
 
 struct wl_runtime_info {
@@ -117,14 +122,15 @@ struct wl_attention {
  */
 void wl_attention_dense(struct wl_attention *problem);
 
-/* WL_ERR_INPUT with the field's name for sizes, scale, strides and addresses that no kernel can use: zero, not
- * divisible, null, not 16-byte aligned, out of range, an O whose rows overlap. Every launch checks this. */
+/* WL_ERR_INPUT with the field's name for sizes, scale, strides and addresses that no kernel can use: zero,
+ * not divisible, null, not 16-byte aligned, out of range, an O whose rows overlap. Every launch checks this.
+ */
 enum wl_status wl_attention_check(const struct wl_attention *problem, struct wl_error *error);
 
 struct CUstream_st; /* a CUstream, which is a cudaStream_t; NULL: the default stream */
 
-/* Puts the problem's work on the stream: wl_specialize(), then wl_launch(). What the kernel does wrong shows when
- * the stream is next waited for. */
+/* Puts the problem's work on the stream: wl_specialize(), then wl_launch(). What the kernel does wrong shows
+ * when the stream is next waited for. */
 enum wl_status wl_attention_forward(struct wl_runtime *runtime, const struct wl_attention *problem,
                                     struct CUstream_st *stream, struct wl_error *error);
 
@@ -139,13 +145,13 @@ struct wl_problem { /* what a kernel is specialised for */
     const char *schedule; /* a Lua file or a shipped name; NULL: the first that serves the problem */
 };
 
-/* The kernel for a problem: from memory, else from disk, else built. Threads that ask for the same one at once
- * get one. */
+/* The kernel for a problem: from memory, else from disk, else built. Threads that ask for the same one at
+ * once get one. */
 enum wl_status wl_specialize(struct wl_runtime *runtime, const struct wl_problem *problem,
                              const struct wl_kernel **kernel, struct wl_error *error);
 
-/* wl_specialize() for many, on up to `threads` threads (0: one a core), before serving starts. All are tried; the
- * error is that of the first in the list that failed. */
+/* wl_specialize() for many, on up to `threads` threads (0: one a core), before serving starts. All are tried;
+ * the error is that of the first in the list that failed. */
 enum wl_status wl_prepare(struct wl_runtime *runtime, const struct wl_problem *problems, size_t count,
                           int threads, struct wl_error *error);
 
@@ -159,12 +165,13 @@ struct wl_kernel_info {
     const char *entry, *target, *schedule; /* strings are owned by the kernel */
     const char *ptx; /* its text, which begins with the plan: roles, registers, memory, barriers */
     size_t ptx_bytes;
-    char key[33];         /* of its cache entry, in hexadecimal */
+    char key[33]; /* of its cache entry, in hexadecimal */
     enum wl_origin origin;
-    double generate_ms, assemble_ms, load_ms; /* Lua, plan and templates; ptxas or the driver's linker; the rest */
-    size_t cubin_bytes;   /* 0: the driver was given PTX */
-    int registers;        /* per thread, as the driver says */
-    int local_bytes;      /* per thread: stack and spills */
+    /* Its key and the cache; Lua, plan and templates; ptxas or the driver's linker; the driver's loading. */
+    double cache_ms, generate_ms, assemble_ms, load_ms;
+    size_t cubin_bytes; /* 0: the driver was given PTX */
+    int registers;      /* per thread, as the driver says */
+    int local_bytes;    /* per thread: stack and spills */
     uint32_t smem_bytes, threads, cluster;
     int64_t resident; /* clusters that the device holds at once; 0: one a tile is launched anyway */
 };

@@ -1,0 +1,25 @@
+/* image: what a kernel is made of before it is loaded, and what the disk cache keeps of it. */
+#ifndef WL_IMAGE_H
+#define WL_IMAGE_H
+
+#include "gen/launch.h"
+#include "runtime/choose.h"
+#include "runtime/driver.h"
+#include "runtime/log.h"
+
+struct wl_image { /* zeroed: none; pieces are ended by wl_image_fini */
+    struct wl_launch launch;
+    char schedule[256]; /* its source */
+    char *ptx, *cubin;
+    size_t ptx_bytes, cubin_bytes; /* cubin_bytes 0: the driver is given the PTX */
+    double generate_ms, assemble_ms;
+};
+void wl_image_fini(struct wl_image *image);
+
+/* Schedule, plan, PTX; for a GPU also a cubin: by ptxas where one is found, else by the driver's linker;
+ * where both are missing the PTX alone. */
+enum wl_status wl_image_build(struct wl_image *image, const struct wl_choice *choice,
+                              const struct wl_driver *driver, const struct wl_log *log,
+                              struct wl_error *error);
+
+#endif
