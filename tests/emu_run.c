@@ -16,6 +16,13 @@ static void set3(uint32_t to[3], const uint32_t from[3], uint32_t first) {
     for (int k = 0; k < 3; k++) to[k] = from[k] ? from[k] : k == 0 ? first : 1;
 }
 
+/* Any test under the judge: WARPLOOM_EMU_CHECK=strict build/tests/emu_tma */
+static enum emu_check check_of_environment(void) {
+    const char *value = getenv("WARPLOOM_EMU_CHECK");
+    if (!value || !strcmp(value, "0")) return EMU_CHECK_OFF;
+    return strcmp(value, "strict") ? EMU_CHECK_ERROR : EMU_CHECK_STRICT;
+}
+
 int emu_run(struct emu_run *run) {
     struct ptx_error error;
     struct emu_device *device = run->device ? run->device : emu_run_device();
@@ -38,7 +45,7 @@ int emu_run(struct emu_run *run) {
     set3(launch->cluster, run->cluster, 1);
     launch->dynamic_smem = run->smem;
     launch->order = run->order;
-    launch->check = run->check;
+    launch->check = run->check ? run->check : check_of_environment();
     launch->seed = run->seed;
     launch->timeout_ms = run->timeout_ms ? run->timeout_ms : 20000;
     if (launch->fn) run->status = emu_launch_run(launch);
@@ -54,6 +61,7 @@ int emu_run_lanes(const char *body, const uint32_t *in, uint32_t inputs, uint32_
                   char report[16384]) {
     static const char head[] =
         ".version 9.0\n.target sm_100a\n.address_size 64\n"
+        ".global .align 128 .b8 room[4096];\n"
         ".visible .entry test(.param .u64 in, .param .u64 out) {\n"
         ".reg .b32 %r<32>; .reg .b64 %rd<32>; .reg .b16 %h<16>; .reg .f32 %f<32>; .reg .f64 %fd<16>;\n"
         ".reg .b128 %q<4>; .reg .pred %p<16>; .reg .b64 %in, %out; .reg .b32 %lane;\n"

@@ -27,7 +27,7 @@ struct emu_device *emu_run_device(void);
 /* A kernel around `body`, which may use %r0-%r31 (b32), %rd0-%rd31 (b64), %h0-%h15 (b16), %f0-%f31 (f32),
  * %fd0-%fd15 (f64), %q0-%q3 (b128), %p0-%p15 (pred). Before it, every lane's word of input k is in %r<k>
  * (and, of inputs 2k and 2k + 1 together, in %rd<k>); after it, %r0 to %r3 go to the outputs. in: inputs x 32
- * words, out: 4 x 32 words. */
+ * words, out: 4 x 32 words. `room` is 4096 bytes of global memory. */
 int emu_run_lanes(const char *body, const uint32_t *in, uint32_t inputs, uint32_t out[4][32],
                   char report[16384]);
 
