@@ -214,7 +214,7 @@ static const struct row {
     {"sm90_fwd_hd64",   0, "load",         54,   0,   0},
     {"sm90_fwd_hd64",   0, "consumer",    417,  99,  35},
     {"sm90_fwd_hd64",   1, "load",         54,   0,   0},
-    {"sm90_fwd_hd64",   1, "consumer",    417, 135,  35},
+    {"sm90_fwd_hd64",   1, "consumer",    421, 135,  35},
 };
 /* clang-format on */
 
