@@ -191,7 +191,7 @@ static float cut_to_f32(double x, uint32_t lost) {
     uint64_t mask = (((uint64_t)lost + 1) << 29) - 1;
     x = emu_f64_of_bits(emu_bits_of_f64(x) & ~mask);
     if (fabs(x) < 0x1p-126) x = ldexp(trunc(ldexp(x, 149)), -149);
-    return (float)x;
+    return (float)(x + 0.0); /* no sum is -0 */
 }
 
 /* Rounded to odd: a float32 that rounds to float16 as x does. */
@@ -349,6 +349,12 @@ static void sum_slot_int(const struct slot *s, const uint32_t *c, uint32_t *out)
 
 /* ---- all of D ---- */
 
+/* No sum is -0, not even one that rounds to it. */
+EMU_INLINE uint32_t f16_sum(float f) {
+    uint32_t half = emu_f32_to_f16(f);
+    return half == 0x8000 ? 0 : half;
+}
+
 /* The two columns' values that share a register of float16 pairs. */
 static void sum_pair(struct slot s, const uint32_t *c, uint32_t *d) {
     float old[2][EMU_MMA_LANES], out[2][EMU_MMA_LANES];
@@ -357,8 +363,7 @@ static void sum_pair(struct slot s, const uint32_t *c, uint32_t *d) {
         sum_slot(&s, c ? old[p] : NULL, out[p]);
         s.column += 4;
     }
-    EMU_LOOP(i, EMU_MMA_LANES)
-    d[i] = emu_f32_to_f16(out[0][i]) | (uint32_t)emu_f32_to_f16(out[1][i]) << 16;
+    EMU_LOOP(i, EMU_MMA_LANES) d[i] = f16_sum(out[0][i]) | f16_sum(out[1][i]) << 16;
 }
 
 void emu_mma_multiply(const struct emu_mma *m, const struct emu_mma_a *a, const struct emu_mma_b *b,

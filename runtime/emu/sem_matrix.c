@@ -27,9 +27,7 @@ static struct tiles *decode(struct emu_decoder *d, struct emu_insn *insn, const 
     return t;
 }
 
-static uint32_t count_of(uint8_t choice) {
-    return 1u << (choice - 1) % 3;
-} /* x1, x2, x4, in either order of words */
+static uint32_t count_of(uint8_t choice) { return 1u << (choice - 1); } /* x1, x2, x4 */
 
 /* m8n8.x{.trans}{.ss} */
 void emu_decode_ldmatrix(struct emu_decoder *d, struct emu_insn *insn) {
