@@ -10,6 +10,7 @@ struct wl_arch {
     int tmem_cols, tmem_lanes;
     int mbarriers_max;       /* our own limit, for the barrier page */
     int named_barriers;
+    int l2_bytes;            /* K and V of the heads that are walked together should fit */
     int sms;                 /* of the part that the rates are for */
     /* per clock and SM; sources in arch.c */
     int mma_flops_16bit;     /* dense FLOP */

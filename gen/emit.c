@@ -161,6 +161,8 @@ static void push_plan(lua_State *L, const struct wl_plan *plan) {
     set_int(L, "qk_steps", plan->head_dim_qk / 16);
     set_int(L, "pv_steps", s->tile_n / 16);
     set_int(L, "tmem_cols", plan->tmem_cols);
+    /* keys whose K and V rows, of one head, take most of L2 */
+    set_int(L, "l2_keys", plan->arch->l2_bytes / 6 * 5 / (plan->head_dim * 4));
     push_exp2(L, plan);
     push_descriptors(L, plan);
     push_barrier_rows(L, plan);
