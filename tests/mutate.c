@@ -26,6 +26,8 @@ static const struct {
 } equivalents[] = {
     {"sm100_fwd", "INITIALISED", 1, "before_thread_sync",
      "tcgen05.alloc is synchronous: nothing asynchronous stands before it"},
+    {"sm100_fwd", "INITIALISED", 1, "bar.warp.sync",
+     "the lanes meet at bar.sync 0, which orders the inits as well"},
     {"sm100_fwd", "SET_UP", 1, "after_thread_sync",
      "the MMA warp, which allocated, is the only one to use tensor memory before its next after_thread_sync"},
     {"sm100_fwd", "LOAD_TILE", 0, "wait.parity.shared::cta.b64 %done, [%bar + ",

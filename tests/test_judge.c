@@ -141,8 +141,10 @@ static const struct {
      INIT("0", "1") INIT_FENCE "<<" SYNC ">>" ARRIVE("%other", "0") WAIT("W0", "0", "0")},
     {"init without fence", 32, 1, true, "[init fence]", NULL,
      INIT("0", "1") "<<" INIT_FENCE ">>" SYNC LOAD("128") WAIT("W0", "0", "0")},
-    {"lanes apart", 32, 1, true, "[aligned]", NULL,
-     "@%lead bra AWAY;\nadd.u32 %t, %t, 1;\nAWAY:\n<<bar.warp.sync 0xffffffff;\n>>" SYNC},
+    {"lanes apart", 64, 1, true, "[aligned]", NULL,
+     INIT("0", "1") INIT_FENCE SYNC "@!%first bra OTHER;\n@!%lead bra JOIN;\n" WAIT("W0", "0", "0")
+     "JOIN:\n<<bar.warp.sync 0xffffffff;\n>>bar.sync 1, 32;\nbra END;\nOTHER:\nnanosleep.u32 100;\n" ARRIVE("%other", "0")
+     "END:\n"},
     {"a peer that has not started", 32, 2, false, "[peer start]", NULL,
      "mov.u32 %c, %cluster_ctarank;\nxor.b32 %c, %c, 1;\nmapa.shared::cluster.u32 %r0, %s, %c;\n"
      "<<barrier.cluster.arrive.aligned;\nbarrier.cluster.wait.aligned;\n>>@%lead st.shared::cluster.b32 [%r0], %t;\n"

@@ -30,8 +30,10 @@ static enum emu_step run_aligned(struct emu_warp *w, const struct emu_insn *insn
             w, insn, EMU_FAULT_ILLEGAL_INSTRUCTION,
             "all lanes must execute it together, but its guard holds for lanes 0x%08x of 0x%08x only", mask,
             s->mask);
-    if (mask != w->live) return wait_for_lanes(w, mask, w->live);
-    if (w->judge) emu_judge_aligned(w, insn);
+    if (mask != w->live) {
+        if (w->judge) emu_judge_apart(w, insn, mask);
+        return wait_for_lanes(w, mask, w->live);
+    }
     enum emu_step step = insn->fn(w, insn, mask);
     return step == EMU_BLOCK ? block(w, mask) : step;
 }

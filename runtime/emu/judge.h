@@ -32,11 +32,8 @@ void emu_judge_bar_wait(struct emu_warp *warp, uint32_t barrier, uint32_t genera
 void emu_judge_cluster_arrive(struct emu_warp *warp, const struct emu_insn *insn);
 void emu_judge_cluster_wait(struct emu_warp *warp, uint32_t generation);
 
-/* ---- lanes of a warp: apart since a branch, together at bar.warp.sync; .aligned rows need them together
- * ---- */
-void emu_judge_diverged(struct emu_warp *warp, const struct emu_insn *insn);
-void emu_judge_warp_sync(struct emu_warp *warp, uint32_t mask);
-void emu_judge_aligned(struct emu_warp *warp, const struct emu_insn *insn);
+/* ---- lanes: some of a warp reach an .aligned instruction while others are elsewhere ---- */
+void emu_judge_apart(struct emu_warp *warp, const struct emu_insn *insn, uint32_t mask);
 
 /* ---- mbarriers, by shared address ---- */
 void emu_judge_mbarrier_init(struct emu_warp *warp, const struct emu_insn *insn, uint32_t address);
@@ -47,7 +44,7 @@ void emu_judge_mbarrier_update(struct emu_warp *warp, const struct emu_insn *ins
                                bool ended);
 /* The warp has found the phase of a parity to be over. */
 void emu_judge_mbarrier_seen(struct emu_warp *warp, const struct emu_insn *insn, uint32_t address);
-/* Whether it has to find that: it knew already. */
+/* Whether it has to find that: it knew already, or its own arrival ended the phase. */
 bool emu_judge_mbarrier_known(const struct emu_warp *warp, uint32_t address);
 
 /* ---- asynchronous effects ---- */

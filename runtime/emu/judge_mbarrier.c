@@ -185,7 +185,9 @@ void emu_judge_mbarrier_update(struct emu_warp *warp, const struct emu_insn *ins
     if (!b) return;
     if (judge->running && judge->running->snap) update_by_effect(judge, b, judge->running, update, before);
     else update_by_warp(warp->judge, b, insn, update, before);
-    if (ended) end_phase(judge, b);
+    if (!ended) return;
+    end_phase(judge, b);
+    b->ended_by = judge->running ? NULL : warp;
 }
 
 void emu_judge_mbarrier_seen(struct emu_warp *warp, const struct emu_insn *insn, uint32_t address) {
@@ -205,7 +207,7 @@ void emu_judge_mbarrier_seen(struct emu_warp *warp, const struct emu_insn *insn,
 
 bool emu_judge_mbarrier_known(const struct emu_warp *warp, uint32_t address) {
     const struct judge_barrier *b = judge_barrier_at(warp->judge->judge, address);
-    return !b || warp->judge->clock.g[b->component] >= b->phases;
+    return !b || b->ended_by == warp || warp->judge->clock.g[b->component] >= b->phases;
 }
 
 void emu_judge_completes(struct emu_cluster *cluster, struct emu_async *op, uint32_t address) {

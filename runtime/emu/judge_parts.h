@@ -96,8 +96,6 @@ struct emu_judge_warp {
     uint32_t version;                         /* moves with the clocks */
     uint32_t pipe_last, bulk_last, copy_last; /* newest epoch in which something was issued */
     uint32_t pipe_pc, bulk_pc, copy_pc;
-    bool apart;                  /* lanes have gone different ways since the last bar.warp.sync of all */
-    uint32_t apart_pc;           /* at that branch */
     struct judge_snapshot *snap; /* of the present version; NULL: none yet */
     struct judge_wgmma *wgmma;   /* of its warpgroup, held by the first warp */
 };
@@ -119,6 +117,7 @@ struct judge_barrier { /* an mbarrier */
     struct judge_clock sum, done;         /* of all arrivals; of those before the last phase's end */
     struct judge_seen *seen;              /* by warp of the cluster: its last successful wait */
     uint8_t *known;                       /* by warp: 1 its init is known, 2 to the async proxy */
+    const struct emu_warp *ended_by;      /* whose arrival ended the last phase; NULL: an effect's */
     uint32_t async_phase, async_pc;       /* newest phase + 1 in which an asynchronous arrival landed */
     const struct emu_judge_warp *last_by; /* whose arrival was joined last, at which version */
     uint32_t last_version;

@@ -63,27 +63,32 @@ void emu_judge_cluster_wait(struct emu_warp *warp, uint32_t generation) {
 
 /* ---- lanes ---- */
 
-void emu_judge_diverged(struct emu_warp *warp, const struct emu_insn *insn) {
-    warp->judge->apart = true;
-    warp->judge->apart_pc = judge_pc(warp, insn);
+static bool waits(const struct emu_warp *warp, const struct emu_split *s) {
+    const struct emu_insn *before = &warp->fn->code[s->pc ? s->pc - 1 : 0];
+    if (s->state == EMU_SPLIT_BLOCKED) return s->wait.kind != EMU_WAIT_WARP;
+    return s->state == EMU_SPLIT_YIELDED &&
+           strncmp(before->source->mnemonic, "mbarrier", 8) == 0; /* it polls */
 }
 
-void emu_judge_warp_sync(struct emu_warp *warp, uint32_t mask) {
-    if (mask == warp->live) warp->judge->apart = false;
-}
-
-/* Lanes that a branch has parted meet again behind it here and on most machines, but nothing promises it. */
-void emu_judge_aligned(struct emu_warp *warp, const struct emu_insn *insn) {
+/* The others wait for something: they will come, but nothing brings the lanes together before the
+ * instruction. Lanes that a branch parted and that meet behind it are not looked at: compilers count on it.
+ */
+void emu_judge_apart(struct emu_warp *warp, const struct emu_insn *insn, uint32_t mask) {
     struct emu_judge_warp *w = warp->judge;
-    if (!w->apart) return;
-    w->apart = false; /* said once */
-    struct judge_party now = {.who = (uint16_t)w->base, .pc = judge_pc(warp, insn), .kind = JUDGE_LDST};
-    struct judge_party branch = {.who = (uint16_t)w->base, .pc = w->apart_pc, .kind = JUDGE_LDST};
-    judge_say(
-        w->judge,
-        &(struct judge_report){
-            .name = "aligned", .level = JUDGE_STRICT, .now = &now, .then = &branch, .verb = " comes after "},
-        "lanes of a warp", "the branch parted the lanes, and no bar.warp.sync of all of them stands between");
+    for (uint32_t k = 0; k < warp->split_count; k++) {
+        const struct emu_split *s = &warp->split[k];
+        if (!waits(warp, s)) continue;
+        struct judge_party now = {.who = (uint16_t)w->base, .pc = judge_pc(warp, insn), .kind = JUDGE_LDST};
+        struct judge_party then = {.who = (uint16_t)w->base, .pc = s->pc, .kind = JUDGE_LDST};
+        judge_say(w->judge,
+                  &(struct judge_report){.name = "aligned",
+                                         .level = JUDGE_STRICT,
+                                         .now = &now,
+                                         .then = &then,
+                                         .verb = " is reached by some lanes while others are at "},
+                  "lanes of a warp", "0x%08x and 0x%08x: no bar.warp.sync brings them together before it",
+                  mask, s->mask);
+    }
 }
 
 /* ---- fences ---- */

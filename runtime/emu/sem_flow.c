@@ -5,7 +5,6 @@
 
 #include "runtime/emu/decoder.h"
 #include "runtime/emu/fault.h"
-#include "runtime/emu/judge.h"
 #include "runtime/emu/lanes.h"
 #include "runtime/emu/sched.h"
 
@@ -17,7 +16,6 @@ EMU_SEM_HEAD(sem_bra) {
         s->pc = insn->target;
         return EMU_JUMP;
     }
-    if (w->judge) emu_judge_diverged(w, insn);
     s->mask &= ~mask;
     s->pc++;
     emu_split_add(w, insn->target, mask);
