@@ -52,7 +52,7 @@ static const struct {
     {"return { dtype = '' }", "dir/x.lua:1: dtype: \"\" is not allowed: bf16 or fp16"},
     {"return { dtype = 16 }", "dir/x.lua:1: dtype: must be text (bf16 or fp16), is 16"},
     {"return { scheduler = 'lptt' }",
-     "dir/x.lua:1: scheduler: \"lptt\" is not allowed: single, persistent or lpt"},
+     "dir/x.lua:1: scheduler: \"lptt\" is not allowed: auto, single, persistent or lpt"},
     {"return { name = 'a b' }", "dir/x.lua:1: name: \"a b\" is not allowed: letters, digits and _"},
     {"return { name = 'a\\nb' }", "dir/x.lua:1: name: \"a?b\" is not allowed: letters, digits and _"},
     {"return { head_dim = 64,\n head_dim_min = 72 }",
@@ -190,13 +190,13 @@ Test(schedule, defaults) {
     cr_expect_str_eq(s.target, "sm_100a");
     cr_expect(s.head_dim == 128 && s.tile_n == 128 && s.exp2_share == 0.125 && s.dtype == WL_BF16 &&
               !s.causal);
-    cr_expect_eq(s.scheduler, WL_SCHEDULER_PERSISTENT);
+    cr_expect_eq(s.scheduler, WL_SCHEDULER_AUTO);
     for (int f = 1; f < WL_FIELD_COUNT; f++) {
         cr_expect(s.line[f] == 0 && s.from[f] == WL_FROM_DEFAULT);
         cr_expect_str_eq(wl_schedule_origin(&s, f, value, sizeof value), "default");
     }
     cr_expect_str_eq(wl_schedule_value(&s, WL_FIELD_exp2_share, value, sizeof value), "0.125");
-    cr_expect_str_eq(wl_schedule_value(&s, WL_FIELD_scheduler, value, sizeof value), "persistent");
+    cr_expect_str_eq(wl_schedule_value(&s, WL_FIELD_scheduler, value, sizeof value), "auto");
     cr_expect_str_eq(wl_schedule_value(&s, WL_FIELD_causal, value, sizeof value), "false");
     cr_expect_str_eq(wl_schedule_value(&s, WL_FIELD_tile_n, value, sizeof value), "128");
 }
