@@ -41,7 +41,7 @@ test: all tests
 	@.ci/deps ptxas $(BUILD)/cuda || true
 	@.ci/deps nvdisasm $(BUILD)/cuda || true
 	$(BUILD)/tests/all --jobs 2 --timeout 300
-tests: $(BUILD)/tests/all
+tests: $(BUILD)/tests/all $(BUILD)/tests/libfault_cuda.so
 
 ##   grid       the whole correctness grid on the emulated device, with a table; GRID="--sample 50" takes less
 grid: all $(BUILD)/tests/grid
@@ -141,6 +141,11 @@ $(BUILD)/libwarploom_cuda.so: $(call OBJ,$(EMU) $(EMU_GEN)) $(EMU_MAP)
 	$(SAY) $(CUDA_LINK) -Wl,--no-undefined
 $(BUILD)/asan/libwarploom_cuda.so: $(call ASAN,$(EMU) $(EMU_GEN)) $(EMU_MAP)
 	$(SAY) $(CUDA_LINK) $(SANITIZE)
+
+# A driver that fails where a test says.
+$(BUILD)/tests/libfault_cuda.so: tests/fault/cuda.c
+	@mkdir -p $(@D)
+	$(SAY) $(CC) $(FLAGS) $(CFLAGS) $(LDFLAGS) -shared -o $@ $< -ldl
 
 # All tests in one program, and any one of them alone: build/tests/npy from tests/test_npy.c.
 TEST_LIBS = -lcriterion -llzma $(LIBS)

@@ -164,6 +164,9 @@ enum wl_status wl_cli_parse(const struct wl_cli_command *command, int argc, char
             words[(*word_count)++] = argv[at++];
         }
     }
+    if (*word_count < command->words_min && strncmp(command->arguments, "SCHEDULE", 8))
+        return wl_fail(error, WL_ERR_USAGE, NULL, 0, NULL, "%s needs more: warploom %s %s", command->name,
+                       command->name, command->arguments);
     if (*word_count < command->words_min)
         return wl_fail(error, WL_ERR_USAGE, NULL, 0, NULL,
                        "%s needs a SCHEDULE; warploom list names those that are shipped", command->name);

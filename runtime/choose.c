@@ -122,6 +122,8 @@ enum wl_status wl_choose_schedule(struct wl_schedule *schedule, const struct wl_
     enum wl_status status = named ? consider(&search, named, NULL) : consider_all(&search);
     if (!status && search.why->failed)
         status = wl_fail(error, WL_ERR_NO_MEMORY, NULL, 0, NULL, "no memory to look for a schedule");
+    if (search.why->length && !search.found)
+        search.why->bytes[search.why->length - 1] = '\0'; /* no line feed */
     if (!status && !search.found)
         status = wl_fail(error, WL_ERR_INPUT, NULL, 0, "head_dim",
                          "no schedule serves head dimension %d on %s:\n%s", choice->problem->head_dim,
