@@ -227,7 +227,7 @@ static const struct {
     {"the parameter block is read-only in size", "ld.param.u32 %r, [out+8];", 700, {"not allocated", "PTX line 5", "ld.param.u32"}},
     {"local memory beyond its end", ".local .b8 l[16]; .reg .b64 %l; mov.u64 %l, l; ld.local.u32 %r, [%l+64];", 700, {"local address", "outside", "lane 0"}},
     {"trap", "setp.eq.u32 %p, %t, 33; @%p trap;", 719, {"warp 1", "lanes 0x00000002 trapped", "trap"}},
-    {"a template line", ".file 1 \"softmax.ptx\"\n.loc 1 31 0\ntrap;", 719, {"softmax.ptx:31 (PTX line 7)", "trap", "test: "}},
+    {"a template line", ".loc 1 31 0\ntrap;", 719, {"softmax.ptx:31 (PTX line 6)", "trap", "test: "}},
     {"an endless loop", "L: bra L;", 702, {"not done after", "CTA 0 warp 0", "bra"}},
     {"setmaxnreg beyond the pool", "setmaxnreg.inc.sync.aligned.u32 256;", 702, {"deadlock", "setmaxnreg", "waits"}},
     {"a barrier of two sizes", "setp.lt.u32 %p, %t, 32; @%p bra L; bar.sync 1, 64; bra M; L: bar.sync 1, 96; M: ret;", 719, {"barrier 1 is in use", "64", "96"}},
@@ -239,7 +239,7 @@ ParameterizedTest(size_t *i, emu_flow, fault) {
     char ptx[2048];
     uint64_t out = 0;
     snprintf(ptx, sizeof ptx,
-             ".version 9.0\n.target sm_100a\n.visible .entry test(.param .u64 out) .reqntid 64 .minnctapersm "
+             ".version 9.0\n.target sm_100a\n.file 1 \"softmax.ptx\" .visible .entry test(.param .u64 out) .reqntid 64 .minnctapersm "
              "4 { .reg .b32 %%t, %%a, %%r; .reg .pred %%p; .shared .b8 s[64];\n"
              "mov.u32 %%t, %%tid.x; mov.u32 %%a, s;\n%s\nret; }",
              faults[*i].body);

@@ -55,8 +55,8 @@ static const struct {
     {"st.global.b64 [%fly], 1; atom.global.add.u64 %rd0, [%fly], -3; ld.global.b64 %rd1, [%fly]; mov.b64 {%r0, %r1}, %rd1;", {0xfffffffe, 0xffffffff}},
     {"st.global.b64 [%fly], 1; atom.global.max.s64 %rd0, [%fly], -3; red.global.or.b64 [%fly], 6; ld.global.b64 %rd1, [%fly]; mov.b64 {%r0, %r1}, %rd1;", {7, 0}},
     {"st.global.f64 [%fly], 0d3FF0000000000000; atom.global.add.f64 %rd0, [%fly], 0d4000000000000000; ld.global.b64 %rd1, [%fly]; mov.b64 {_, %r1}, %rd1; mov.b64 {_, %r0}, %rd0;", {0x3ff00000, 0x40080000}},
-    {"st.global.b32 [%fly], 0x3c004000; atom.global.add.noftz.f16x2 %r0, [%fly], 0x40003c00; ld.global.b32 %r1, [%fly];", {0x3c004000, 0x42004200}},
-    {"st.global.b32 [%fly], 0x3f804000; red.global.add.noftz.bf16x2 [%fly], 0x40003f80; ld.global.b32 %r0, [%fly];", {0x40404040, B}},
+    {"st.global.b32 [%fly], 0x3c004000; mov.b32 %r9, 0x40003c00; atom.global.add.noftz.f16x2 %r0, [%fly], %r9; ld.global.b32 %r1, [%fly];", {0x3c004000, 0x42004200}},
+    {"st.global.b32 [%fly], 0x3f804000; mov.b32 %r9, 0x40003f80; red.global.add.noftz.bf16x2 [%fly], %r9; ld.global.b32 %r0, [%fly];", {0x40404040, B}},
     {"st.global.v2.b32 [%fly], {0x3f800000, 0x40000000}; red.global.add.v2.f32 [%fly], {%r2, %r2}; ld.global.v2.b32 {%r0, %r1}, [%fly];", {0x40800000, 0x40a00000}},
     {"mov.b128 %q0, {%rd0, %rd1}; st.global.b128 [%fly], %q0; mov.b64 %rd2, 9; mov.b128 %q1, {%rd2, %rd2}; atom.global.cas.b128 %q2, [%fly], %q0, %q1; ld.global.b64 %rd3, [%fly]; mov.b64 {%r0, _}, %rd3; mov.b128 {%rd4, _}, %q2; mov.b64 {_, %r1}, %rd4;", {9, B}},
     {"atom.add.release.gpu.global.u32 %r0, [%in], 1;", {0, 0}}, /* the manual's order is .sem.scope.space.op: refused */
@@ -92,11 +92,11 @@ ParameterizedTest(size_t *i, emu_memory, row) {
 
 Test(emu_memory, atomics_of_many_blocks_lose_nothing) {
     static const char ptx[] =
-        HEAD ".visible .entry test(.param .u64 p) { .reg .b64 %p; .reg .b32 %i, %c; .reg .pred %q;\n"
-             "ld.param.u64 %p, [p]; mov.u32 %i, 0; mov.u32 %c, %ctaid.x;\n"
+        HEAD ".visible .entry test(.param .u64 p) { .reg .b64 %p; .reg .b32 %i, %c, %o; .reg .pred %q;\n"
+             "ld.param.u64 %p, [p]; mov.u32 %i, 0; mov.u32 %o, 0x3c000000;\n"
              "L: red.global.add.u32 [%p], 1; atom.global.add.f32 %c, [%p+4], 0f3F800000; red.global.max.u32 "
              "[%p+8], %i;\n"
-             "red.global.add.noftz.f16x2 [%p+12], 0x3c000000; add.u32 %i, %i, 1; setp.lt.u32 %q, %i, 10; @%q "
+             "red.global.add.noftz.f16x2 [%p+12], %o; add.u32 %i, %i, 1; setp.lt.u32 %q, %i, 10; @%q "
              "bra L; ret; }";
     static struct emu_run run = {.ptx = ptx, .param_bytes = 8, .grid = {40}, .block = {64}};
     uint64_t p = emu_device_alloc(emu_run_device(), 16);

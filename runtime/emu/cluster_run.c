@@ -9,8 +9,9 @@
 #include "runtime/emu/wgmma.h"
 
 #define TURN 20000u         /* instructions of a turn */
+#define SHORT_TURN 500u     /* of a cluster that has long been polling */
 #define RANDOM_TURN 256u    /* at most, under random order */
-#define POLL_ROUNDS 64u     /* rounds without any progress before the cluster is set aside */
+#define POLL_ROUNDS 12u     /* rounds without any progress before the cluster is set aside */
 #define LONG_ROUNDS 4096u   /* rounds after which the clock is looked at */
 #define EXPIRIES 32u        /* times that blocked try_waits give up while nothing else happens */
 #define HOPELESS_ROUNDS 20000u /* ... before polling mbarriers that nothing can complete counts as a deadlock */
@@ -56,7 +57,7 @@ static void in_order(struct emu_cluster *cluster, struct round *r) {
     for (uint32_t c = 0; c < cluster->cta_count; c++)
         for (uint32_t k = 0; k < cluster->ctas[c]->warp_count && !r->fault; k++) {
             struct emu_warp *w = &cluster->ctas[c]->warps[k];
-            if (w->live && emu_warp_ready(w)) take_turn(w, TURN, r);
+            if (w->live && emu_warp_ready(w)) take_turn(w, cluster->turn, r);
         }
 }
 
@@ -127,6 +128,7 @@ static enum emu_cluster_state drain(struct emu_cluster *cluster) {
 
 enum emu_cluster_state emu_cluster_run(struct emu_cluster *cluster) {
     struct emu_launch *launch = cluster->launch;
+    if (!cluster->turn) cluster->turn = TURN;
     for (uint32_t idle = 0, rounds = 0; !launch->failed; rounds++) {
         if (rounds == LONG_ROUNDS) return EMU_CLUSTER_RUNS;
         struct round r = {false, false, false};
@@ -137,6 +139,7 @@ enum emu_cluster_state emu_cluster_run(struct emu_cluster *cluster) {
         if (finished(cluster)) return drain(cluster);
         if (r.moved || cluster->version != version) {
             idle = cluster->idle_rounds = 0;
+            cluster->turn = TURN;
             continue;
         }
         int ran = emu_async_step(cluster);
@@ -152,6 +155,8 @@ enum emu_cluster_state emu_cluster_run(struct emu_cluster *cluster) {
             emu_report_stuck(cluster, EMU_FAULT_TIMEOUT, "deadlock: nothing can move");
             return EMU_CLUSTER_FAILED;
         }
+        /* half the patience with every round: who waits for another cluster soon costs little */
+        if (cluster->turn > SHORT_TURN) cluster->turn /= 2;
         if (++idle >= POLL_ROUNDS) return EMU_CLUSTER_POLLS;
         if (launch->deadline_ns && emu_now_ns() > launch->deadline_ns) return EMU_CLUSTER_RUNS;
     }

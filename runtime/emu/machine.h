@@ -155,6 +155,7 @@ struct emu_cluster {
     struct emu_async_queue *async;   /* async.h: what has been issued and not yet happened */
     struct emu_cluster_barrier { uint32_t arrived; uint32_t generation; } barrier;
     uint32_t idle_rounds;            /* since anything moved (cluster_run.c) */
+    uint32_t turn;                   /* instructions of a turn: fewer, the longer it only polls */
     uint32_t expiries;               /* times that blocked try_waits gave up since version was expired_at */
     uint64_t expired_at;
     uint64_t random;                 /* state of this cluster's generator; seeded from the launch's seed and cluster id */
