@@ -89,9 +89,9 @@ void wl_close(struct wl_runtime *runtime) {
 
 /* ---- what is known ---- */
 
-void wl_runtime_info(const struct wl_runtime *runtime, struct wl_runtime_info *info) {
+void wl_runtime_info(const struct wl_runtime *runtime, struct wl_runtime_report *info) {
     const struct wl_driver *driver = runtime->driver;
-    *info = (struct wl_runtime_info){.device = driver->name,
+    *info = (struct wl_runtime_report){.device = driver->name,
                                      .target = runtime->target,
                                      .driver = driver->path,
                                      .cache_dir = runtime->cache ? wl_cache_folder(runtime->cache) : NULL,
@@ -102,11 +102,11 @@ void wl_runtime_info(const struct wl_runtime *runtime, struct wl_runtime_info *i
                                      .emulated = driver->emulated};
 }
 
-void wl_kernel_info(const struct wl_kernel *kernel, struct wl_kernel_info *info) {
+void wl_kernel_info(const struct wl_kernel *kernel, struct wl_kernel_report *info) {
     const char *base = (const char *)kernel - offsetof(struct wl_loaded, kernel);
     const struct wl_loaded *loaded = (const struct wl_loaded *)base;
     const struct wl_launch *launch = &kernel->launch;
-    *info = (struct wl_kernel_info){.entry = launch->entry,
+    *info = (struct wl_kernel_report){.entry = launch->entry,
                                     .target = launch->target,
                                     .schedule = loaded->image.schedule,
                                     .ptx = loaded->image.ptx,

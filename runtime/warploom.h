@@ -82,7 +82,7 @@ enum wl_status wl_open(struct wl_runtime **runtime, const struct wl_options *opt
  * NULL allowed. */
 void wl_close(struct wl_runtime *runtime);
 
-struct wl_runtime_info {
+struct wl_runtime_report {
     const char *device;    /* "NVIDIA B200", owned by the runtime as all of these */
     const char *target;    /* "sm_100a": what kernels are made for; NULL: none can be */
     const char *driver;    /* the driver library's path */
@@ -91,7 +91,7 @@ struct wl_runtime_info {
     int cc_major, cc_minor, sms;
     bool emulated;
 };
-void wl_runtime_info(const struct wl_runtime *runtime, struct wl_runtime_info *info);
+void wl_runtime_info(const struct wl_runtime *runtime, struct wl_runtime_report *info);
 
 /* ---- an attention problem ----
  *
@@ -161,7 +161,7 @@ enum wl_status wl_launch(const struct wl_kernel *kernel, const struct wl_attenti
 
 enum wl_origin { WL_FROM_DISK, WL_BUILT };
 
-struct wl_kernel_info {
+struct wl_kernel_report {
     const char *entry, *target, *schedule; /* strings are owned by the kernel */
     const char *ptx; /* its text, which begins with the plan: roles, registers, memory, barriers */
     size_t ptx_bytes;
@@ -175,7 +175,7 @@ struct wl_kernel_info {
     uint32_t smem_bytes, threads, cluster;
     int64_t resident; /* clusters that the device holds at once; 0: one a tile is launched anyway */
 };
-void wl_kernel_info(const struct wl_kernel *kernel, struct wl_kernel_info *info);
+void wl_kernel_info(const struct wl_kernel *kernel, struct wl_kernel_report *info);
 
 /* ---- device memory, for programs that have no CUDA of their own ---- */
 
