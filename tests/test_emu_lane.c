@@ -96,6 +96,7 @@ static const struct {
     {"mov.b128 %q0, {%rd0, %rd1}; mov.b128 %q1, %q0; mov.b128 {_, %rd2}, %q1; mov.b64 {%r0, %r1}, %rd2;", {1, 2, 3, 4}, {3, 4}},
     {"lop3.or.b32 %r0|%p0, %r0, %r1, %r2, 0xe8, %p1; selp.b32 %r1, 1, 0, %p0;", {0xf0f0, 0xff00, 0x0ff0}, {0xfff0, 1}},
     {"prmt.b32 %r0, %r0, %r1, 0x7610; prmt.b32.f4e %r1, %r2, %r3, %r4;", {0x33221100, 0x77665544, 0x33221100, 0x77665544, 1}, {0x77661100, 0x44332211}},
+    {"cvt.pack.sat.u8.s32.b32 %r0, %r0, %r1, %r2; cvt.pack.sat.s16.s32 %r1, %r3, %r4;", {300, 0xfffffffe, 0x1234, 70000, 0xffff0000}, {0x1234ff00, 0x7fff8000}},
     {"and.b32 %r2, %lane, 1; setp.eq.u32 %p0, %r2, 2; @%p0 mov.u32 %r0, 9; @!%p0 add.u32 %r1, %r1, 1;", {5, 6}, {5, 7}},
 };
 /* clang-format on */

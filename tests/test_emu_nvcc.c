@@ -1,6 +1,7 @@
 /* Kernels that nvcc compiled (tests/nvcc), optimised and with -G, against the same functions in C. */
 #include "tests/test.h"
 
+#include <criterion/redirect.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -241,4 +242,26 @@ ParameterizedTest(size_t *v, emu_nvcc, locked) {
     *(int *)p.lock = *(int *)p.value = 0;
     launch(*v, "locked", &p, 20, 4, 64);
     cr_expect_eq(*(int *)p.value, 3 * 4 * 64);
+}
+
+ParameterizedTestParameters(emu_nvcc, says) { return wl_test_rows(VARIANTS); }
+ParameterizedTest(size_t *v, emu_nvcc, says, .init = cr_redirect_stdout) {
+    static struct emu_run run;
+    int n = 5;
+    char *text = read_text(files[*v / ORDERS]);
+    run = (struct emu_run){.ptx = text, .entry = "says", .params = &n, .param_bytes = 4, .block = {32}};
+    cr_expect_eq(emu_run(&run), 0, "%s", run.report);
+    run.block[0] = 64;
+    cr_expect_eq(emu_run(&run), 710, "%s", run.report);
+    cr_expect(strstr(run.report, "kernels.cu:") && strstr(run.report, "warp 1: ") &&
+                  strstr(run.report, "assertion `threadIdx.x < 40` failed"),
+              "%s", run.report);
+    fflush(stdout);
+    const char *first = "3 of 5:    4.500|abc  |z 123456789abc     7%   -1\n19 of 5:   28.500|abc  |z "
+                        "123456789abc     7%   -1\n";
+    char out[1024] = "";
+    FILE *printed = cr_get_redirected_stdout();
+    size_t length = fread(out, 1, strlen(first), printed);
+    cr_expect(length == strlen(first) && strcmp(out, first) == 0, "printed:\n%s", out);
+    free(text);
 }

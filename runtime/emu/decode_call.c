@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "runtime/emu/decoder.h"
+#include "runtime/emu/sem_builtin.h"
 #include "runtime/emu/sem_flow.h"
 
 #define MAX_CODE (1u << 22)
@@ -65,7 +66,7 @@ static const struct ptx_function *callee(struct emu_decoder *d, const struct ptx
         else emu_decode_fail_at(d, o->pos, "indirect calls are not supported");
     }
     if (!f) emu_decode_fail_at(d, insn->pos, "a call needs a function's name");
-    if (f->declared_only)
+    if (f->declared_only && !emu_builtin_find(f->name))
         emu_decode_fail_at(d, insn->pos, "'%s' has no body in this module: it cannot be called", f->name);
     for (const struct emu_inline *in = d->inlining; in; in = in->outer)
         if (in->source == f)
@@ -101,11 +102,44 @@ static void emit_copies(struct emu_decoder *d, const struct ptx_operand *actual,
     insn->extra = copies;
 }
 
+/* A function of the driver: one instruction that finds the call's variables in local memory. */
+static void emit_builtin(struct emu_decoder *d, const struct ptx_function *f, const struct ptx_operand *args,
+                         const struct ptx_operand *returns) {
+    const struct emu_builtin *builtin = emu_builtin_find(f->name);
+    uint32_t have = args ? args->count : 0;
+    struct emu_builtin_call *call = emu_decode_alloc(d, sizeof *call);
+    if (have != builtin->params || (returns != NULL) != (builtin->result_bytes != 0) ||
+        (returns && returns->count != 1))
+        emu_decode_fail_at(d, d->insn->pos, "'%s' takes %u parameters, not %u", f->name, builtin->params,
+                           have);
+    for (uint32_t k = 0; k < have; k++) {
+        const struct ptx_operand *o = &args->items[k];
+        if (o->kind != PTX_OP_SYMBOL || o->var->space != PTX_PARAM || o->var->bytes < (k == 2 ? 4 : 8))
+            emu_decode_fail_at(d, o->pos, "parameters of a call must be .param variables");
+        call->param[k] = o->var->slot;
+    }
+    if (returns) {
+        const struct ptx_operand *o = &returns->items[0];
+        if (o->kind != PTX_OP_SYMBOL || o->var->space != PTX_PARAM || o->var->bytes < builtin->result_bytes)
+            emu_decode_fail_at(d, o->pos, "the result of a call must be a .param variable");
+        call->result = o->var->slot;
+    }
+    struct emu_insn *insn = emu_decode_append(d);
+    insn->row = emu_row_match("call", insn->mod);
+    insn->fn = builtin->fn;
+    insn->scope = EMU_SCOPE_LANE;
+    insn->extra = call;
+}
+
 static void emit_call(struct emu_decoder *d, uint32_t index) {
     const struct ptx_operand *args, *returns;
     const struct ptx_insn *call = d->insn;
     const struct ptx_function *outer = d->source, *f = callee(d, &args, &returns);
     if (call->guard) emit_jump(d, index + 1, true);
+    if (f->declared_only) {
+        emit_builtin(d, f, args, returns);
+        return;
+    }
     emit_copies(d, args, f->params, f->param_count, false);
     emu_decode_body(d, f);
     d->source = outer;

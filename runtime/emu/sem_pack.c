@@ -128,3 +128,25 @@ EMU_SEM_HEAD(sem_cvt_unsmall) {
     }
     return EMU_NEXT;
 }
+
+/* ---- cvt.pack.sat.TYPE.s32{.b32} d, a, b{, c}: two integers of few bits, a above b, c above both ---- */
+
+/* mod[0]: <u16|s16>, or <u2|s2|u4|s4|u8|s8> of the form with c */
+static uint32_t pack_saturated(uint32_t v, uint32_t bits, bool is_signed) {
+    int32_t max = (int32_t)((1u << (bits - is_signed)) - 1), min = is_signed ? -max - 1 : 0,
+            value = (int32_t)v;
+    value = value > max ? max : value < min ? min : value;
+    return (uint32_t)value & ((1u << bits) - 1);
+}
+EMU_SEM_HEAD(sem_cvt_pack_int) {
+    EMU_SOURCE(pa, u32, 1)
+    EMU_SOURCE(pb, u32, 2) bool third = insn->op_count > 3,
+                                is_signed = insn->mod[0] % 2 == 0;
+    uint32_t bits = third ? 2u << (insn->mod[0] - 1) / 2 : 16;
+    const emu_l32 *c = emu_lanes(w, &insn->op[third ? 3 : 1]);
+    EMU_FOR_LANES(mask, i) {
+        uint32_t r = pack_saturated(pa[i], bits, is_signed) << bits | pack_saturated(pb[i], bits, is_signed);
+        emu_set_lane32(w, &insn->op[0], i, third ? c[i] << 2 * bits | r : r);
+    }
+    return EMU_NEXT;
+}

@@ -1,7 +1,9 @@
 // Kernels as nvcc compiles them, for tests/test_emu_nvcc.c, which has the same functions in C.
 //     nvcc -arch=compute_90 -ptx -o tests/nvcc/kernels.ptx tests/nvcc/kernels.cu
 //     nvcc -G -arch=compute_90 -ptx -o tests/nvcc/kernels_debug.ptx tests/nvcc/kernels.cu    (its .section blocks cut out)
+#include <assert.h>
 #include <stdint.h>
+#include <stdio.h>
 
 __device__ int calls;
 __constant__ float table[4] = {1.5f, 2.5f, 3.5f, 4.5f};
@@ -141,4 +143,10 @@ extern "C" __global__ void locked(int *lock, volatile int *value, int n) {
                 atomicExch(lock, 0);
                 done = true;
             }
+}
+
+extern "C" __global__ void says(int n) {
+    if (threadIdx.x % 16 == 3)
+        printf("%d of %d: %8.3f|%-5s|%c %llx %5u%% %*d\n", threadIdx.x, n, 1.5 * threadIdx.x, "abc", 'z', 0x123456789abcull, 7u, 4, -1);
+    assert(threadIdx.x < 40);
 }
