@@ -47,6 +47,12 @@ static const struct {
      "every role's last tcgen05 operation is followed by such a fence or a commit"},
     {"sm100_fwd", "JOIN", 1, "after_thread_sync",
      "tcgen05.dealloc is synchronous: nothing asynchronous comes behind it"},
+    {"sm90_fwd", "STORE_TILE", 0, "cp.async.bulk.wait_group 0",
+     "all sources have been read (wait_group.read 0 before), and a kernel's end completes its writes"},
+    {"sm90_fwd", "CONSUMER_BLOCK", 0, "removed: wgmma.fence",
+     "O and P are touched before the fence in front of QK only, which covers PV as well"},
+    {"sm90_fwd", "CONSUMER_LAST", 1, "bar.sync %group",
+     "a wgmma is the whole warpgroup's: a warp that waited for its group knows that all rows of Q are read"},
 };
 
 static const char *reason_of(const char *kernel, const struct mutant *m) {

@@ -1,5 +1,5 @@
-/* The judge: for each class of hazard a kernel that is right, and silent in every order, and the same with one line
- * removed or changed, which must be named.
+/* The judge: for each class of hazard a kernel that is right, and silent in every order, and the same with
+ * one line removed or changed, which must be named.
  *
  * In a body, <<line>> is there in the right kernel only, and <<line||other>> becomes the other one. */
 #include <stdio.h>
@@ -14,8 +14,9 @@
     ".version 8.8\n.target sm_100a\n.address_size 64\n"                                                      \
     ".extern .shared .align 1024 .b8 smem[];\n"                                                              \
     ".visible .entry test(.param .u64 memory)\n{\n"                                                          \
-    ".reg .pred %first, %lead, %done, %other;\n.reg .b32 %s, %t, %w, %c, %m, %r<8>;\n.reg .b64 %g, %a, %b;\n" \
-    "mov.b32 %s, smem;\nmov.u32 %t, %tid.x;\nshr.u32 %w, %t, 5;\nld.param.u64 %g, [memory];\n"                \
+    ".reg .pred %first, %lead, %done, %other;\n.reg .b32 %s, %t, %w, %c, %m, %r<8>;\n.reg .b64 %g, %a, "     \
+    "%b;\n"                                                                                                  \
+    "mov.b32 %s, smem;\nmov.u32 %t, %tid.x;\nshr.u32 %w, %t, 5;\nld.param.u64 %g, [memory];\n"               \
     "setp.eq.u32 %first, %w, 0;\nsetp.eq.u32 %lead, %t, 0;\nsetp.eq.u32 %other, %t, 32;\n"
 
 #define INIT(offset, count) "@%lead mbarrier.init.shared::cta.b64 [%s + " offset "], " count ";\n"
@@ -24,10 +25,12 @@
 #define ARRIVE(who, offset) "@" who " mbarrier.arrive.shared::cta.b64 _, [%s + " offset "];\n"
 /* Done by the lanes that a branch lets through, or by all. */
 #define WAIT(label, offset, parity)                                                                          \
-    label ": mbarrier.try_wait.parity.shared::cta.b64 %done, [%s + " offset "], " parity ";\n@!%done bra " label ";\n"
-#define LOAD(offset) /* 128 bytes to offset, told to the mbarrier at 0 */                                     \
+    label ": mbarrier.try_wait.parity.shared::cta.b64 %done, [%s + " offset "], " parity                     \
+          ";\n@!%done bra " label ";\n"
+#define LOAD(offset) /* 128 bytes to offset, told to the mbarrier at 0 */                                    \
     "@%lead mbarrier.arrive.expect_tx.shared::cta.b64 _, [%s], 128;\n"                                       \
-    "@%lead cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%s + " offset "], [%g], 128, [%s];\n"
+    "@%lead cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%s + " offset                 \
+    "], [%g], 128, [%s];\n"
 
 #define FENCE_BEFORE "tcgen05.fence::before_thread_sync;\n"
 #define FENCE_AFTER  "tcgen05.fence::after_thread_sync;\n"
@@ -44,12 +47,15 @@
 
 /* Operands of 128 x 16 and n x 16 halves at 1024 and 8192, without swizzle. */
 #define DESCRIPTORS                                                                                          \
-    "add.u32 %r0, %s, 1024;\nbfe.u32 %r0, %r0, 4, 14;\nor.b32 %r0, %r0, 0x80000;\nmov.b64 %a, {%r0, 0x4010};\n" \
-    "add.u32 %r0, %s, 8192;\nbfe.u32 %r0, %r0, 4, 14;\nor.b32 %r0, %r0, 0x80000;\nmov.b64 %b, {%r0, 0x4010};\n"
-#define MMA(column, idesc) "@%lead tcgen05.mma.cta_group::1.kind::f16 [%m + " column "], %a, %b, " idesc ", 0;\n"
-#define N64                "0x08100010" /* float32 += half x half, M 128 */
-#define N32                "0x08080010"
-#define COMMIT             "@%lead tcgen05.commit.cta_group::1.mbarrier::arrive::one.shared::cluster.b64 [%s];\n"
+    "add.u32 %r0, %s, 1024;\nbfe.u32 %r0, %r0, 4, 14;\nor.b32 %r0, %r0, 0x80000;\nmov.b64 %a, {%r0, "        \
+    "0x4010};\n"                                                                                             \
+    "add.u32 %r0, %s, 8192;\nbfe.u32 %r0, %r0, 4, 14;\nor.b32 %r0, %r0, 0x80000;\nmov.b64 %b, {%r0, "        \
+    "0x4010};\n"
+#define MMA(column, idesc)                                                                                   \
+    "@%lead tcgen05.mma.cta_group::1.kind::f16 [%m + " column "], %a, %b, " idesc ", 0;\n"
+#define N64    "0x08100010" /* float32 += half x half, M 128 */
+#define N32    "0x08080010"
+#define COMMIT "@%lead tcgen05.commit.cta_group::1.mbarrier::arrive::one.shared::cluster.b64 [%s];\n"
 
 static const struct {
     const char *name;
@@ -166,8 +172,8 @@ static const struct {
 } orders[] = {{EMU_ORDER_EAGER, 0}, {EMU_ORDER_LATE, 0}, {EMU_ORDER_RANDOM, 1}, {EMU_ORDER_RANDOM, 2}};
 
 /* The body with its <<choices>> made. */
-static char *compose(const char *body, bool right) {
-    char *text = malloc(strlen(HEAD) + strlen(body) + 16), *to = text + sprintf(text, "%s", HEAD);
+static char *compose(const char *head, const char *body, bool right) {
+    char *text = malloc(strlen(head) + strlen(body) + 16), *to = text + sprintf(text, "%s", head);
     for (const char *p = body; *p;) {
         const char *end = strncmp(p, "<<", 2) == 0 ? strstr(p, ">>") : NULL;
         if (!end) {
@@ -187,7 +193,7 @@ static char *compose(const char *body, bool right) {
 static struct emu_run *judge(size_t i, size_t order, bool right, enum emu_check check) {
     struct emu_run *run = calloc(1, sizeof *run);
     uint64_t memory = emu_device_alloc(emu_run_device(), 4096);
-    char *text = compose(rows[i].body, right);
+    char *text = compose(HEAD, rows[i].body, right);
     run->ptx = text;
     run->grid[0] = run->cluster[0] = rows[i].cluster;
     run->block[0] = rows[i].threads;
@@ -206,11 +212,13 @@ static struct emu_run *judge(size_t i, size_t order, bool right, enum emu_check 
 ParameterizedTestParameters(judge, hazard) { return wl_test_rows(WL_LEN(rows)); }
 ParameterizedTest(size_t *i, judge, hazard) {
     for (size_t o = 0; o < WL_LEN(orders); o++) {
-        struct emu_run *right = judge(*i, o, true, EMU_CHECK_STRICT), *wrong = judge(*i, o, false, EMU_CHECK_STRICT);
+        struct emu_run *right = judge(*i, o, true, EMU_CHECK_STRICT),
+                       *wrong = judge(*i, o, false, EMU_CHECK_STRICT);
         cr_expect_eq(right->status, 0, "%s, order %zu: the right one: %s", rows[*i].name, o, right->report);
-        bool named = strstr(wrong->report, rows[*i].says) || (rows[*i].or_says && strstr(wrong->report, rows[*i].or_says));
-        cr_expect(wrong->status > 0 && named, "%s, order %zu: %d '%s' does not say '%s'", rows[*i].name, o, wrong->status,
-                  wrong->report, rows[*i].says);
+        bool named = strstr(wrong->report, rows[*i].says) ||
+                     (rows[*i].or_says && strstr(wrong->report, rows[*i].or_says));
+        cr_expect(wrong->status > 0 && named, "%s, order %zu: %d '%s' does not say '%s'", rows[*i].name, o,
+                  wrong->status, wrong->report, rows[*i].says);
         free(right);
         free(wrong);
     }
@@ -222,6 +230,59 @@ ParameterizedTest(size_t *i, judge, level) {
     struct emu_run *wrong = judge(*i, 0, false, EMU_CHECK_ERROR);
     cr_expect_eq(wrong->status != 0, !rows[*i].strict, "%s: %s", rows[*i].name, wrong->report);
     free(wrong);
+}
+
+/* ---- Hopper ---- */
+
+static const struct {
+    const char *name, *says, *body;
+} wgmma_rows[] = {
+/* clang-format off */
+#define WGMMA "wgmma.mma_async.sync.aligned.m64n8k16.f32.f16.f16 {%f0, %f1, %f2, %f3}, %a, %a, 1, 1, 1, 0, 0;\n"
+#define WGMMA_COMMIT "wgmma.commit_group.sync.aligned;\n"
+#define WGMMA_WAIT "wgmma.wait_group.sync.aligned 0;\n"
+    {"no wgmma.fence", "[wgmma.fence]", "<<wgmma.fence.sync.aligned;\n>>" WGMMA WGMMA_COMMIT WGMMA_WAIT},
+    {"accumulator touched since the fence", "[wgmma.fence]",
+     "wgmma.fence.sync.aligned;\n" WGMMA WGMMA_COMMIT WGMMA_WAIT "mul.f32 %f1, %f1, %f2;\n<<wgmma.fence.sync.aligned;\n>>"
+     WGMMA WGMMA_COMMIT WGMMA_WAIT},
+    {"operand rewritten", "[race]",
+     "wgmma.fence.sync.aligned;\n" WGMMA WGMMA_COMMIT "<<" WGMMA_WAIT ">>bar.sync 0;\nst.shared.b32 [%s], %t;\n" WGMMA_WAIT},
+    {"operand written without proxy fence", "[proxy]",
+     "st.shared.b32 [%s], %t;\n<<fence.proxy.async;\n>>bar.sync 0;\nwgmma.fence.sync.aligned;\n" WGMMA WGMMA_COMMIT WGMMA_WAIT},
+    /* clang-format on */
+};
+#define WGMMA_HEAD                                                                                           \
+    ".version 8.0\n.target sm_90a\n.address_size 64\n.extern .shared .align 1024 .b8 smem[];\n"              \
+    ".visible .entry test()\n{\n.reg .b32 %s, %t, %r;\n.reg .f32 %f<4>;\n.reg .b64 %a;\nmov.b32 %s, smem;\n" \
+    "mov.u32 %t, %tid.x;\nshl.b32 %r, %t, 2;\nadd.u32 %s, %s, %r;\nmov.b32 %r, smem;\nbfe.u32 %r, %r, 4, "   \
+    "14;\n"                                                                                                  \
+    "or.b32 %r, %r, 0x80000;\nmov.b64 %a, {%r, 0x10};\n"
+
+ParameterizedTestParameters(judge, wgmma) { return wl_test_rows(WL_LEN(wgmma_rows)); }
+ParameterizedTest(size_t *i, judge, wgmma) {
+    struct emu_device *device = emu_device_create(emu_profile_find("h100"));
+    for (size_t o = 0; o < 2 * WL_LEN(orders); o++) {
+        struct emu_run *run = calloc(1, sizeof *run);
+        char *text = compose(WGMMA_HEAD, wgmma_rows[*i].body, o % 2 == 0);
+        *run = (struct emu_run){.ptx = text,
+                                .block = {128},
+                                .smem = 8192,
+                                .order = orders[o / 2].order,
+                                .seed = orders[o / 2].seed,
+                                .check = EMU_CHECK_STRICT,
+                                .device = device};
+        emu_run(run);
+        if (o % 2 == 0)
+            cr_expect_eq(run->status, 0, "%s, order %zu: the right one: %s", wgmma_rows[*i].name, o / 2,
+                         run->report);
+        else
+            cr_expect(run->status > 0 && strstr(run->report, wgmma_rows[*i].says),
+                      "%s, order %zu: '%s' does not say '%s'", wgmma_rows[*i].name, o / 2, run->report,
+                      wgmma_rows[*i].says);
+        free(text);
+        free(run);
+    }
+    emu_device_destroy(device);
 }
 
 Test(judge, off_says_nothing) {

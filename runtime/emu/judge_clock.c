@@ -165,6 +165,8 @@ bool emu_judge_cluster(struct emu_cluster *cluster) {
     for (uint32_t c = 0; c < cluster->cta_count; c++)
         if (!make_cta(judge, cluster->ctas[c])) return false;
     cluster->judge = judge;
+    const uint32_t *id = cluster->clusterid;
+    if (cluster->launch->check == EMU_CHECK_STRICT && !(id[0] | id[1] | id[2])) judge_registers(judge);
     return true;
 }
 

@@ -183,6 +183,9 @@ void judge_wgmma_wait(struct emu_judge_warp *w, uint32_t group); /* all groups u
 struct judge_barrier *judge_barrier_at(struct emu_judge *judge, uint32_t address); /* NULL: none */
 struct judge_barrier *judge_barrier_of(struct emu_judge *judge, uint32_t component);
 
+/* ---- judge_registers.c ---- */
+void judge_registers(struct emu_judge *judge); /* looks at the text of the kernel: once a launch */
+
 /* ---- judge_report.c ---- */
 enum judge_level { JUDGE_ERROR, JUDGE_STRICT };
 struct judge_report {

@@ -87,10 +87,18 @@ static void say_party(struct emu_judge_log *log, struct emu_judge *judge, const 
     if (p->kind == JUDGE_LDST || strncmp(mnemonic, kinds[p->kind], strlen(kinds[p->kind])) == 0)
         say(log, " %s", mnemonic);
     else say(log, " %s (%s)", kinds[p->kind], mnemonic);
+    if (!p->epoch) return; /* of the text, not of a warp */
     if (w) say(log, " of CTA %u warp %u", w->warp->cta->rank, w->warp->index);
     else
         say(log, " that ends with phase %u of the mbarrier at 0x%08x", p->epoch - 1,
             judge_barrier_of(judge, p->who)->address);
+}
+
+/* The line that a person wrote: unrolled copies of it are one. */
+static uint32_t line_of(const struct emu_function *fn, const struct judge_party *p) {
+    if (!p) return UINT32_MAX;
+    const struct ptx_pos *pos = &fn->code[p->pc].source->pos;
+    return pos->loc_line ? 1u << 31 | pos->loc_file << 20 | pos->loc_line : pos->line;
 }
 
 static bool is_known(struct emu_judge_log *log, const struct known *k) {
@@ -105,7 +113,7 @@ void judge_say(struct emu_judge *judge, const struct judge_report *r, const char
                ...) {
     struct emu_launch *launch = judge->cluster->launch;
     struct emu_judge_log *log = launch->judge;
-    struct known key = {r->name, r->now ? r->now->pc : UINT32_MAX, r->then ? r->then->pc : UINT32_MAX};
+    struct known key = {r->name, line_of(launch->fn, r->now), line_of(launch->fn, r->then)};
     if (r->level == JUDGE_STRICT && launch->check != EMU_CHECK_STRICT) return;
     pthread_mutex_lock(&log->lock);
     if (!is_known(log, &key) && log->found++ < MOST) {

@@ -78,8 +78,9 @@ void emu_judge_apart(struct emu_warp *warp, const struct emu_insn *insn, uint32_
     for (uint32_t k = 0; k < warp->split_count; k++) {
         const struct emu_split *s = &warp->split[k];
         if (!waits(warp, s)) continue;
-        struct judge_party now = {.who = (uint16_t)w->base, .pc = judge_pc(warp, insn), .kind = JUDGE_LDST};
-        struct judge_party then = {.who = (uint16_t)w->base, .pc = s->pc, .kind = JUDGE_LDST};
+        struct judge_party now = {
+            .who = (uint16_t)w->base, .epoch = 1, .pc = judge_pc(warp, insn), .kind = JUDGE_LDST};
+        struct judge_party then = {.who = (uint16_t)w->base, .epoch = 1, .pc = s->pc, .kind = JUDGE_LDST};
         judge_say(w->judge,
                   &(struct judge_report){.name = "aligned",
                                          .level = JUDGE_STRICT,
