@@ -204,3 +204,52 @@ bool emu_tensor_map_decode(struct emu_tensor_map *m, const uint8_t bytes[EMU_TEN
     }
     return check(m, why, why_bytes);
 }
+
+/* ---- tensormap.replace: PTX ISA 9.1 §9.7.9.28; what it writes where: ptxas expands it to loads and stores
+ * [ptxas] ---- */
+
+const struct emu_tensor_limits emu_tensor_limits[EMU_TENSOR_FIELDS] = {
+    /* clang-format off */
+    [EMU_TENSOR_ADDRESS] = {"global_address", 0, 0},    [EMU_TENSOR_STRIDE]     = {"global_stride", 4, 0},
+    [EMU_TENSOR_BOX]     = {"box_dim", 5, 0},           [EMU_TENSOR_SIZE]       = {"global_dim", 5, 0},
+    [EMU_TENSOR_STEP]    = {"element_stride", 5, 0},    [EMU_TENSOR_RANK]       = {"rank", 0, 0},
+    [EMU_TENSOR_ELEMENT] = {"elemtype", 0, 13},         [EMU_TENSOR_INTERLEAVE] = {"interleave_layout", 0, 3},
+    [EMU_TENSOR_SWIZZLE] = {"swizzle_mode", 0, 4},      [EMU_TENSOR_ATOM]       = {"swizzle_atomicity", 0, 4},
+    [EMU_TENSOR_FILL]    = {"fill_mode", 0, 2},
+    /* clang-format on */
+};
+
+static void set(uint64_t words[16], enum field f, uint64_t value) {
+    uint64_t mask = fields[f].width == 64 ? ~0ull : (1ull << fields[f].width) - 1;
+    words[fields[f].word] &= ~(mask << fields[f].bit);
+    put(words, f, value);
+}
+
+/* PTX counts .tf32 and .tf32.ftz behind .bf16; the descriptor has them as .f32 and .f32.ftz with a bit. */
+static void set_element(uint64_t words[16], uint64_t value) {
+    set(words, ELEMENT, value > 10 ? value - 4 : value);
+    if (value > 10) set(words, TF32, 1);
+}
+
+void emu_tensor_map_replace(uint8_t bytes[EMU_TENSOR_MAP_BYTES], enum emu_tensor_field field,
+                            uint32_t ordinal, uint64_t value) {
+    uint64_t words[16];
+    memcpy(words, bytes, sizeof words);
+    switch (field) {
+    case EMU_TENSOR_ADDRESS: set(words, ADDRESS, value); break;
+    case EMU_TENSOR_STRIDE:
+        set(words, STRIDE1 + ordinal, value >> 4);
+        set(words, HIGH1 + ordinal, value >> 36);
+        break;
+    case EMU_TENSOR_BOX: set(words, BOX0 + ordinal, value - 1); break;
+    case EMU_TENSOR_SIZE: set(words, SIZE0 + ordinal, value - 1); break;
+    case EMU_TENSOR_STEP: set(words, STEP0 + ordinal, value - 1); break;
+    case EMU_TENSOR_RANK: set(words, RANK, value); break;
+    case EMU_TENSOR_ELEMENT: set_element(words, value); break;
+    case EMU_TENSOR_INTERLEAVE: set(words, INTERLEAVE, value); break;
+    case EMU_TENSOR_SWIZZLE: set(words, SWIZZLE, value); break;
+    case EMU_TENSOR_ATOM: set(words, ATOM, value); break;
+    default: set(words, NAN_FILL, value);
+    }
+    memcpy(bytes, words, sizeof words);
+}

@@ -58,4 +58,29 @@ bool emu_tensor_map_encode(uint8_t out[EMU_TENSOR_MAP_BYTES], const struct emu_t
 bool emu_tensor_map_decode(struct emu_tensor_map *map, const uint8_t bytes[EMU_TENSOR_MAP_BYTES], char *why,
                            size_t why_bytes);
 
+enum emu_tensor_field { /* of tensormap.replace, in the order of its row (insn_bulk.def) */
+                        EMU_TENSOR_ADDRESS,
+                        EMU_TENSOR_STRIDE, /* bytes; ordinal 0 is dimension 1's */
+                        EMU_TENSOR_BOX,
+                        EMU_TENSOR_SIZE,
+                        EMU_TENSOR_STEP,
+                        EMU_TENSOR_RANK, /* less one */
+                        EMU_TENSOR_ELEMENT,
+                        EMU_TENSOR_INTERLEAVE,
+                        EMU_TENSOR_SWIZZLE,
+                        EMU_TENSOR_ATOM,
+                        EMU_TENSOR_FILL,
+                        EMU_TENSOR_FIELDS
+};
+/* What tensormap.replace may be given: ordinals below the first, values below the second (0: any). */
+struct emu_tensor_limits {
+    const char *name;
+    uint32_t ordinals, values;
+};
+extern const struct emu_tensor_limits emu_tensor_limits[EMU_TENSOR_FIELDS];
+/* Writes one field, by the numbers of PTX (not the driver's), unchecked as the machine does it: the
+ * descriptor is judged when it is used. */
+void emu_tensor_map_replace(uint8_t bytes[EMU_TENSOR_MAP_BYTES], enum emu_tensor_field field,
+                            uint32_t ordinal, uint64_t value);
+
 #endif
