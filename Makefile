@@ -15,7 +15,7 @@ EMU_GEN  := $(wildcard gen/arena.c gen/error.c)
 EMU_MAP  := $(wildcard runtime/emu/exports.map)
 TESTS    := $(wildcard tests/test_*.c)
 FUZZERS  := $(wildcard tests/fuzz_*.c)
-PROGRAMS := $(wildcard tests/grid.c tests/mutate.c)
+PROGRAMS := $(wildcard tests/grid.c tests/bench_runtime.c tests/mutate.c)
 HELPERS  := $(filter-out $(wildcard tests/test_*.c tests/fuzz*.c) $(PROGRAMS),$(wildcard tests/*.c))
 EMBEDDED := $(shell find templates schedules -name '*.ptx' -o -name '*.lua' | LC_ALL=C sort)
 
@@ -26,7 +26,7 @@ ALL      := $(GEN) $(RUNTIME) $(EMU) $(CLI) $(TESTS) $(HELPERS) $(FUZZERS) $(PRO
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all install demo test grid mutate sanitize fuzz deps format clean help tests
+.PHONY: all examples bench-runtime install demo test grid mutate sanitize fuzz deps format clean help tests
 
 ##   all        the command line, the libraries and the emulated driver (the default)
 all: $(BUILD)/warploom $(BUILD)/libwarploom.so $(BUILD)/libwarploom_cuda.so
@@ -41,6 +41,7 @@ test: all tests
 	@.ci/deps ptxas $(BUILD)/cuda || true
 	@.ci/deps nvdisasm $(BUILD)/cuda || true
 	$(BUILD)/tests/all --jobs 2 --timeout 300
+	@.ci/examples $(BUILD)
 tests: $(BUILD)/tests/all $(BUILD)/tests/libfault_cuda.so
 
 ##   grid       the whole correctness grid on the emulated device, with a table; GRID="--sample 50" takes less
@@ -51,6 +52,11 @@ grid: all $(BUILD)/tests/grid
 MUTATE ?= sm100_fwd_hd128 sm100_fwd_hd64
 mutate: all $(BUILD)/tests/mutate
 	@for s in $(MUTATE); do $(BUILD)/tests/mutate $$s || exit 1; done
+
+##   bench-runtime  what a launch, a look-up, a warm and a cold start cost; WARPLOOM_DEVICE chooses where
+bench-runtime: all $(BUILD)/tests/bench_runtime
+	@.ci/deps ptxas $(BUILD)/cuda || true
+	$(BUILD)/tests/bench_runtime
 
 ##   golden     accepts the PTX that tests/test_golden.c found changed: build/golden/ goes to tests/golden/
 golden:
@@ -64,6 +70,10 @@ sanitize: $(BUILD)/asan/warploom $(BUILD)/asan/libwarploom_cuda.so $(BUILD)/asan
 FUZZ_SECONDS ?= 20
 fuzz: $(patsubst tests/fuzz_%.c,$(BUILD)/fuzz/%,$(FUZZERS))
 	@for f in $^; do $$f --seconds $(FUZZ_SECONDS) || exit 1; done
+
+##   examples   builds and runs the programs of examples/ (test does it too)
+examples: all
+	@.ci/examples $(BUILD)
 
 ##   install    into DESTDIR and PREFIX (/usr/local): the command, the header, both libraries, warploom.pc
 PREFIX ?= /usr/local
@@ -155,7 +165,7 @@ $(BUILD)/tests/all: $(call OBJ,$(TESTS)) $(BUILD)/libhelpers.a $(BUILD)/libemu.a
 $(BUILD)/asan/tests/all: $(call ASAN,$(TESTS)) $(BUILD)/asan/libhelpers.a $(BUILD)/asan/libemu.a $(BUILD)/asan/libwarploom.a
 	@mkdir -p $(@D)
 	$(SAY) $(CC) $(LDFLAGS) $(SANITIZE) -o $@ $^ $(TEST_LIBS)
-$(BUILD)/tests/grid $(BUILD)/tests/mutate: $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(BUILD)/libhelpers.a $(BUILD)/libwarploom.a
+$(BUILD)/tests/grid $(BUILD)/tests/bench_runtime $(BUILD)/tests/mutate: $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(BUILD)/libhelpers.a $(BUILD)/libwarploom.a
 	@mkdir -p $(@D)
 	$(SAY) $(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
 $(BUILD)/tests/%: $(BUILD)/obj/tests/test_%.o $(BUILD)/libhelpers.a $(BUILD)/libemu.a $(BUILD)/libwarploom.a

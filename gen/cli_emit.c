@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "gen/c_header.h"
 #include "gen/emit.h"
 #include "gen/file.h"
 #include "gen/json.h"
@@ -14,7 +15,7 @@
 struct values {
     int64_t head_dim;
     const char *out;
-    bool cubin, json;
+    bool cubin, json, c_header;
 };
 static const struct values defaults = {0};
 
@@ -23,6 +24,7 @@ static const struct wl_cli_option options[] = {
     {"--head-dim", WL_CLI_INT,  offsetof(struct values, head_dim), "N",    8, 256, "specialise for this head dimension (the schedule's)"},
     {"-o",         WL_CLI_TEXT, offsetof(struct values, out),      "FILE", 0, 0,   "write there instead of to standard output"},
     {"--cubin",    WL_CLI_FLAG, offsetof(struct values, cubin),    NULL,   0, 0,   "assemble with ptxas; -o FILE gets the cubin"},
+    {"--c-header", WL_CLI_FLAG, offsetof(struct values, c_header), NULL,   0, 0,   "-o FILE gets a C header: the launch record and the PTX or cubin"},
     {"--json",     WL_CLI_FLAG, offsetof(struct values, json),     NULL,   0, 0,   "report sizes, times, registers as JSON on standard output"},
     {0},
 };
@@ -135,6 +137,17 @@ static void report_json(const struct emission *e, const char *out, struct wl_tex
     wl_json_close(&json);
 }
 
+static enum wl_status write_output(const struct emission *e, const struct values *v, struct wl_error *error) {
+    const void *image = v->cubin ? e->ptxas.cubin : e->ptx.bytes;
+    size_t bytes = v->cubin ? e->ptxas.cubin_bytes : e->ptx.length;
+    struct wl_text header = {0};
+    if (!v->c_header) return wl_file_write(v->out, image, bytes, error);
+    wl_c_header(&header, &e->plan.launch, image, bytes);
+    enum wl_status status = wl_cli_output(v->out, &header, error);
+    wl_text_fini(&header);
+    return status;
+}
+
 static enum wl_status run(const struct wl_cli_call *call, struct wl_error *error) {
     const struct values *v = call->values;
     struct emission e = {0};
@@ -142,14 +155,14 @@ static enum wl_status run(const struct wl_cli_call *call, struct wl_error *error
     if (v->cubin && !v->out && !v->json)
         return wl_fail(error, WL_ERR_USAGE, NULL, 0, "--cubin",
                        "needs -o FILE for the cubin, or --json for its figures alone");
+    if (v->c_header && !v->out) return wl_fail(error, WL_ERR_USAGE, NULL, 0, "--c-header", "needs -o FILE");
     enum wl_status status = emit(call, v, &e, error);
     if (status) goto out;
     if (!v->out && !v->json) {
         status = wl_cli_output(NULL, &e.ptx, error);
         goto out;
     }
-    if (v->out && v->cubin) status = wl_file_write(v->out, e.ptxas.cubin, e.ptxas.cubin_bytes, error);
-    else if (v->out) status = wl_file_write(v->out, e.ptx.bytes, e.ptx.length, error);
+    if (v->out) status = write_output(&e, v, error);
     if (status) goto out;
     (v->json ? report_json : report_text)(&e, v->out, &report);
     status = wl_cli_output(NULL, &report, error);
