@@ -40,8 +40,8 @@ demo: all
 test: all tests
 	@.ci/deps ptxas $(BUILD)/cuda || true
 	@.ci/deps nvdisasm $(BUILD)/cuda || true
-	$(BUILD)/tests/all --jobs 2 --timeout 300
 	@.ci/examples $(BUILD)
+	$(BUILD)/tests/all --jobs 2 --timeout 300
 tests: $(BUILD)/tests/all $(BUILD)/tests/libfault_cuda.so
 
 ##   grid       the whole correctness grid on the emulated device, with a table; GRID="--sample 50" takes less
@@ -61,6 +61,11 @@ bench-runtime: all $(BUILD)/tests/bench_runtime
 ##   golden     accepts the PTX that tests/test_golden.c found changed: build/golden/ goes to tests/golden/
 golden:
 	@mkdir -p tests/golden && for f in $(wildcard $(BUILD)/golden/*.ptx); do mv -v $$f tests/golden/; done
+
+##   device-test  on a machine with a GPU: the Driver API tests on its driver, the sm_90a grid on the GPU; GRID as above
+device-test: all tests $(BUILD)/tests/grid
+	WARPLOOM_TEST_DRIVER=libcuda.so.1 $(BUILD)/tests/all --jobs 1 --filter 'driver*/*'
+	$(BUILD)/tests/grid --family sm90 --device cuda:0 $(GRID)
 
 ##   sanitize   the tests under ASan and UBSan
 sanitize: $(BUILD)/asan/warploom $(BUILD)/asan/libwarploom_cuda.so $(BUILD)/asan/tests/all
