@@ -6,10 +6,10 @@
 
 #define WINDOW_BYTES 0x100000000ull
 
-static uint8_t *misaligned(struct emu_warp *w, const struct emu_insn *insn, const char *space, uint64_t address, uint32_t align,
-                           uint32_t lane) {
-    emu_fault(w, insn, EMU_FAULT_MISALIGNED, "lane %u: %s address 0x%llx is not a multiple of %u", lane, space,
-              (unsigned long long)address, align);
+static uint8_t *misaligned(struct emu_warp *w, const struct emu_insn *insn, const char *space,
+                           uint64_t address, uint32_t align, uint32_t lane) {
+    emu_fault(w, insn, EMU_FAULT_MISALIGNED, "lane %u: %s address 0x%llx is not a multiple of %u", lane,
+              space, (unsigned long long)address, align);
     return NULL;
 }
 
@@ -29,8 +29,8 @@ static bool allocated(struct emu_warp *w, uint64_t address, uint32_t bytes) {
     return true;
 }
 
-uint8_t *emu_global_at(struct emu_warp *w, const struct emu_insn *insn, uint64_t address, uint32_t bytes, uint32_t align,
-                       uint32_t lane) {
+uint8_t *emu_global_at(struct emu_warp *w, const struct emu_insn *insn, uint64_t address, uint32_t bytes,
+                       uint32_t align, uint32_t lane) {
     if (address & (align - 1)) return misaligned(w, insn, "global", address, align, lane);
     if (w->judge) emu_judge_global(w, insn, address);
     uint8_t *p = (uint8_t *)(uintptr_t)address;
@@ -41,7 +41,8 @@ uint8_t *emu_global_at(struct emu_warp *w, const struct emu_insn *insn, uint64_t
     if (allocated(w, address, bytes)) return p;
     char where[160];
     emu_device_describe(launch->device, address, where, sizeof where);
-    emu_fault(w, insn, EMU_FAULT_ILLEGAL_ADDRESS, "lane %u: %u bytes at global address 0x%llx are not allocated: %s", lane, bytes,
+    emu_fault(w, insn, EMU_FAULT_ILLEGAL_ADDRESS,
+              "lane %u: %u bytes at global address 0x%llx are not allocated: %s", lane, bytes,
               (unsigned long long)address, where);
     return NULL;
 }
@@ -54,8 +55,8 @@ uint8_t *emu_shared(struct emu_cluster *cluster, uint32_t address, uint32_t byte
     return cta->smem + offset;
 }
 
-uint8_t *emu_shared_at(struct emu_warp *w, const struct emu_insn *insn, uint64_t address, uint32_t bytes, uint32_t align,
-                       uint32_t lane, bool own_cta_only) {
+uint8_t *emu_shared_at(struct emu_warp *w, const struct emu_insn *insn, uint64_t address, uint32_t bytes,
+                       uint32_t align, uint32_t lane, bool own_cta_only) {
     if (address & (align - 1)) return misaligned(w, insn, "shared", address, align, lane);
     if (own_cta_only && address >> 24 != w->cta->rank) { /* facts 7.1: the machine traps */
         emu_fault(w, insn, EMU_FAULT_ILLEGAL_INSTRUCTION,
@@ -65,9 +66,10 @@ uint8_t *emu_shared_at(struct emu_warp *w, const struct emu_insn *insn, uint64_t
     }
     uint8_t *p = address >> 32 ? NULL : emu_shared(w->cta->cluster, (uint32_t)address, bytes);
     if (!p)
-        emu_fault(w, insn, EMU_FAULT_ILLEGAL_ADDRESS,
-                  "lane %u: %u bytes at shared address 0x%llx are outside shared memory, which ends at 0x%08x", lane, bytes,
-                  (unsigned long long)address, w->cta->rank << 24 | w->cta->smem_bytes);
+        emu_fault(
+            w, insn, EMU_FAULT_ILLEGAL_ADDRESS,
+            "lane %u: %u bytes at shared address 0x%llx are outside shared memory, which ends at 0x%08x",
+            lane, bytes, (unsigned long long)address, w->cta->rank << 24 | w->cta->smem_bytes);
     else if (w->judge) emu_judge_shared(w, insn, (uint32_t)address, bytes, lane);
     return p;
 }
@@ -78,20 +80,23 @@ bool emu_generic_is_shared(uint64_t address, uint32_t *shared) {
     return true;
 }
 
-uint8_t *emu_local_at(struct emu_warp *w, const struct emu_insn *insn, uint64_t address, uint32_t bytes, uint32_t align,
-                      uint32_t lane) {
+uint8_t *emu_local_at(struct emu_warp *w, const struct emu_insn *insn, uint64_t address, uint32_t bytes,
+                      uint32_t align, uint32_t lane) {
     if (address & (align - 1)) return misaligned(w, insn, "local", address, align, lane);
     if (address < w->fn->local_bytes && bytes <= w->fn->local_bytes - address)
         return w->local + (uint64_t)lane * w->fn->local_bytes + address;
-    emu_fault(w, insn, EMU_FAULT_ILLEGAL_ADDRESS, "lane %u: %u bytes at local address 0x%llx are outside its %u bytes", lane, bytes,
+    emu_fault(w, insn, EMU_FAULT_ILLEGAL_ADDRESS,
+              "lane %u: %u bytes at local address 0x%llx are outside its %u bytes", lane, bytes,
               (unsigned long long)address, w->fn->local_bytes);
     return NULL;
 }
 
-uint8_t *emu_generic_at(struct emu_warp *w, const struct emu_insn *insn, uint64_t address, uint32_t bytes, uint32_t align,
-                        uint32_t lane) {
+uint8_t *emu_generic_at(struct emu_warp *w, const struct emu_insn *insn, uint64_t address, uint32_t bytes,
+                        uint32_t align, uint32_t lane) {
     uint32_t shared;
-    if (emu_generic_is_shared(address, &shared)) return emu_shared_at(w, insn, shared, bytes, align, lane, false);
-    if (address - EMU_LOCAL_WINDOW < WINDOW_BYTES) return emu_local_at(w, insn, address - EMU_LOCAL_WINDOW, bytes, align, lane);
+    if (emu_generic_is_shared(address, &shared))
+        return emu_shared_at(w, insn, shared, bytes, align, lane, false);
+    if (address - EMU_LOCAL_WINDOW < WINDOW_BYTES)
+        return emu_local_at(w, insn, address - EMU_LOCAL_WINDOW, bytes, align, lane);
     return emu_global_at(w, insn, address, bytes, align, lane);
 }

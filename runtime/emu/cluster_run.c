@@ -8,13 +8,14 @@
 #include "runtime/emu/sem_barrier.h"
 #include "runtime/emu/wgmma.h"
 
-#define TURN 20000u         /* instructions of a turn */
-#define SHORT_TURN 500u     /* of a cluster that has long been polling */
-#define RANDOM_TURN 256u    /* at most, under random order */
-#define POLL_ROUNDS 12u     /* rounds without any progress before the cluster is set aside */
-#define LONG_ROUNDS 4096u   /* rounds after which the clock is looked at */
-#define EXPIRIES 32u        /* times that blocked try_waits give up while nothing else happens */
-#define HOPELESS_ROUNDS 20000u /* ... before polling mbarriers that nothing can complete counts as a deadlock */
+#define TURN         20000u /* instructions of a turn */
+#define SHORT_TURN   500u   /* of a cluster that has long been polling */
+#define RANDOM_TURN  256u   /* at most, under random order */
+#define POLL_ROUNDS  12u    /* rounds without any progress before the cluster is set aside */
+#define CLOCK_ROUNDS 64u    /* rounds after which the clock is looked at */
+#define EXPIRIES     32u    /* times that blocked try_waits give up while nothing else happens */
+#define HOPELESS_ROUNDS                                                                                      \
+    20000u /* ... before polling mbarriers that nothing can complete counts as a deadlock */
 
 uint32_t emu_random(struct emu_cluster *cluster) { /* splitmix64 */
     uint64_t z = cluster->random += 0x9e3779b97f4a7c15ull;
@@ -98,8 +99,9 @@ static bool hopeless(const struct emu_cluster *cluster) {
     return true;
 }
 
-/* A real try_wait gives up after a while, and a program may count on it: one that only peeks at a barrier must not hang.
- * So before a deadlock is called, all of them give up, and again a few times for those that peek at several. */
+/* A real try_wait gives up after a while, and a program may count on it: one that only peeks at a barrier
+ * must not hang. So before a deadlock is called, all of them give up, and again a few times for those that
+ * peek at several. */
 static bool expire_waits(struct emu_cluster *cluster) {
     bool any = false;
     if (cluster->expired_at != cluster->version) cluster->expiries = 0;
@@ -130,13 +132,14 @@ enum emu_cluster_state emu_cluster_run(struct emu_cluster *cluster) {
     struct emu_launch *launch = cluster->launch;
     if (!cluster->turn) cluster->turn = TURN;
     for (uint32_t idle = 0, rounds = 0; !launch->failed; rounds++) {
-        if (rounds == LONG_ROUNDS) return EMU_CLUSTER_RUNS;
         struct round r = {false, false, false};
         uint64_t version = cluster->version;
         if (launch->order == EMU_ORDER_RANDOM) at_random(cluster, &r);
         else in_order(cluster, &r);
         if (r.fault) return EMU_CLUSTER_FAILED;
         if (finished(cluster)) return drain(cluster);
+        bool look = r.spun || rounds % CLOCK_ROUNDS == 0;
+        if (launch->deadline_ns && look && emu_now_ns() > launch->deadline_ns) return EMU_CLUSTER_RUNS;
         if (r.moved || cluster->version != version) {
             idle = cluster->idle_rounds = 0;
             cluster->turn = TURN;
@@ -158,7 +161,6 @@ enum emu_cluster_state emu_cluster_run(struct emu_cluster *cluster) {
         /* half the patience with every round: who waits for another cluster soon costs little */
         if (cluster->turn > SHORT_TURN) cluster->turn /= 2;
         if (++idle >= POLL_ROUNDS) return EMU_CLUSTER_POLLS;
-        if (launch->deadline_ns && emu_now_ns() > launch->deadline_ns) return EMU_CLUSTER_RUNS;
     }
     return EMU_CLUSTER_FAILED;
 }

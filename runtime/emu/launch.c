@@ -16,7 +16,7 @@
 #include "runtime/emu/sched.h"
 
 #define UNINITIALISED 0xC7 /* what registers, shared and local memory hold before they are written */
-#define MAX_WORKERS 256
+#define MAX_WORKERS   256
 
 static uint32_t product(const uint32_t v[3]) { return v[0] * v[1] * v[2]; }
 
@@ -53,7 +53,8 @@ static bool init_warp(struct emu_cta *cta, struct emu_warp *w, uint32_t index, u
     return true;
 }
 
-/* What ptxas would give each thread at most: facts 9, setmaxnreg; known only where the kernel says its size. */
+/* What ptxas would give each thread at most: facts 9, setmaxnreg; known only where the kernel says its size.
+ */
 static uint32_t known_registers(const struct emu_launch *launch) {
     const struct ptx_function *f = launch->fn->source;
     uint32_t most = 255 & ~7u;
@@ -104,7 +105,8 @@ struct emu_cluster *emu_cluster_create(struct emu_launch *launch, uint64_t index
     cluster->cta_count = product(launch->cluster);
     cluster->async = emu_async_create(cluster);
     bool whole = cluster->async != NULL;
-    for (uint32_t k = 0; k < cluster->cta_count && whole; k++) whole = (cluster->ctas[k] = create_cta(cluster, k)) != NULL;
+    for (uint32_t k = 0; k < cluster->cta_count && whole; k++)
+        whole = (cluster->ctas[k] = create_cta(cluster, k)) != NULL;
     if (whole && launch->check) whole = emu_judge_cluster(cluster);
     if (whole) return cluster;
     emu_cluster_destroy(cluster);
@@ -158,13 +160,14 @@ static void finish(struct run *run, struct emu_cluster *cluster, bool done) {
 static bool late(struct run *run, struct emu_cluster *cluster) {
     if (!run->launch->deadline_ns || emu_now_ns() < run->launch->deadline_ns) return false;
     char headline[64];
-    snprintf(headline, sizeof headline, "not done after %llu ms", (unsigned long long)run->launch->timeout_ms);
+    snprintf(headline, sizeof headline, "not done after %llu ms",
+             (unsigned long long)run->launch->timeout_ms);
     emu_report_stuck(cluster, EMU_FAULT_TIMEOUT, headline);
     return true;
 }
 
-/* Runs clusters one after the other. One that only polls is set aside and others are started, as many as the device
- * could hold, since it may wait for what they write. */
+/* Runs clusters one after the other. One that only polls is set aside and others are started, as many as the
+ * device could hold, since it may wait for what they write. */
 static void *work(void *argument) {
     struct run *run = argument;
     struct emu_launch *launch = run->launch;
@@ -214,10 +217,12 @@ static uint32_t resident_ctas(const struct emu_launch *launch) {
 
 static bool launchable(struct emu_launch *launch) {
     for (int k = 0; k < 3; k++)
-        if (!launch->grid[k] || !launch->block[k] || !launch->cluster[k] || launch->grid[k] % launch->cluster[k]) return false;
+        if (!launch->grid[k] || !launch->block[k] || !launch->cluster[k] ||
+            launch->grid[k] % launch->cluster[k])
+            return false;
     return (uint64_t)launch->block[0] * launch->block[1] <= 1024 && product(launch->block) <= 1024 &&
-           (uint64_t)launch->cluster[0] * launch->cluster[1] <= EMU_MAX_CLUSTER && product(launch->cluster) <= EMU_MAX_CLUSTER &&
-           launch->dynamic_smem < 1u << 24;
+           (uint64_t)launch->cluster[0] * launch->cluster[1] <= EMU_MAX_CLUSTER &&
+           product(launch->cluster) <= EMU_MAX_CLUSTER && launch->dynamic_smem < 1u << 24;
 }
 
 int emu_launch_run(struct emu_launch *launch) {
@@ -237,7 +242,8 @@ int emu_launch_run(struct emu_launch *launch) {
     run.total = (uint64_t)launch->grid[0] * launch->grid[1] * launch->grid[2] / product(launch->cluster);
     if (launch->timeout_ms) launch->deadline_ns = emu_now_ns() + launch->timeout_ms * 1000000u;
     uint32_t workers = worker_count(launch, run.total), started = 0;
-    run.alive_limit = resident_ctas(launch) / product(launch->cluster) / workers + 1; /* of a worker; all fit */
+    run.alive_limit =
+        resident_ctas(launch) / product(launch->cluster) / workers + 1; /* of a worker; all fit */
     while (started + 1 < workers && pthread_create(&threads[started], NULL, work, &run) == 0) started++;
     work(&run);
     for (uint32_t k = 0; k < started; k++) pthread_join(threads[k], NULL);

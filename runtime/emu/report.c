@@ -41,7 +41,8 @@ static void put_place(struct out *o, const struct emu_function *fn, const struct
     else put(o, "PTX line %u", pos->line);
 }
 
-enum emu_step emu_fault(struct emu_warp *w, const struct emu_insn *insn, int cu_result, const char *format, ...) {
+enum emu_step emu_fault(struct emu_warp *w, const struct emu_insn *insn, int cu_result, const char *format,
+                        ...) {
     struct out o;
     const struct emu_cta *cta = w->cta;
     if (!claim(cta->cluster->launch, cu_result, &o)) return EMU_FAULT;
@@ -65,22 +66,31 @@ static void put_wait(struct out *o, struct emu_warp *w, const struct emu_split *
     switch (wait->kind) {
     case EMU_WAIT_MBARRIER:
         if (emu_mbarrier_describe) emu_mbarrier_describe(cluster, wait->address, state, sizeof state);
-        put(o, "waits for the mbarrier at 0x%08x to complete phase parity %u%s%s", wait->address, wait->detail,
-            state[0] ? "; it has " : "", state);
+        put(o, "waits for the mbarrier at 0x%08x to complete phase parity %u%s%s", wait->address,
+            wait->detail, state[0] ? "; it has " : "", state);
         break;
     case EMU_WAIT_BARRIER: {
         const struct emu_named_barrier *b = &w->cta->barrier[wait->address & 15];
-        if (b->expected) put(o, "waits at barrier %u: %u of %u threads have arrived", wait->address, b->arrived, b->expected);
-        else put(o, "waits at barrier %u for all threads of the CTA: %u have arrived", wait->address, b->arrived);
+        if (b->expected)
+            put(o, "waits at barrier %u: %u of %u threads have arrived", wait->address, b->arrived,
+                b->expected);
+        else
+            put(o, "waits at barrier %u for all threads of the CTA: %u have arrived", wait->address,
+                b->arrived);
         break;
     }
-    case EMU_WAIT_CLUSTER: put(o, "waits at the cluster barrier: %u threads have arrived", cluster->barrier.arrived); break;
-    case EMU_WAIT_WARP: put(o, "waits for lanes 0x%08x of its warp", wait->detail & w->live & ~s->mask); break;
+    case EMU_WAIT_CLUSTER:
+        put(o, "waits at the cluster barrier: %u threads have arrived", cluster->barrier.arrived);
+        break;
+    case EMU_WAIT_WARP:
+        put(o, "waits for lanes 0x%08x of its warp", wait->detail & w->live & ~s->mask);
+        break;
     case EMU_WAIT_BULK: put(o, "waits until at most %u bulk groups are pending", wait->detail); break;
     case EMU_WAIT_TMEM_ALLOC: put(o, "waits for %u columns of tensor memory", wait->detail); break;
     case EMU_WAIT_WGMMA:
         emu_wgmma_describe(w, state, sizeof state);
-        put(o, "waits until at most %u wgmma groups are pending%s%s", wait->detail, state[0] ? "; " : "", state);
+        put(o, "waits until at most %u wgmma groups are pending%s%s", wait->detail, state[0] ? "; " : "",
+            state);
         break;
     case EMU_WAIT_OTHER: put(o, "waits (%u)", wait->detail); break;
     case EMU_WAIT_NONE: put(o, "runs"); break;
@@ -107,8 +117,8 @@ void emu_report_stuck(struct emu_cluster *cluster, int cu_result, const char *he
     struct emu_launch *launch = cluster->launch;
     struct out o;
     if (!claim(launch, cu_result, &o)) return;
-    put(&o, "%s: %s in cluster (%u,%u,%u), order %s", launch->fn->source->name, headline, cluster->clusterid[0],
-        cluster->clusterid[1], cluster->clusterid[2], orders[launch->order]);
+    put(&o, "%s: %s in cluster (%u,%u,%u), order %s", launch->fn->source->name, headline,
+        cluster->clusterid[0], cluster->clusterid[1], cluster->clusterid[2], orders[launch->order]);
     if (launch->order == EMU_ORDER_RANDOM) put(&o, ", seed %llu", (unsigned long long)launch->seed);
     for (uint32_t c = 0; c < cluster->cta_count; c++)
         for (uint32_t k = 0; k < cluster->ctas[c]->warp_count; k++) put_warp(&o, &cluster->ctas[c]->warps[k]);

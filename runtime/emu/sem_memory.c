@@ -1,7 +1,8 @@
 /* sem_memory: ld, st, addresses, fences and hints. PTX ISA 9.1 §9.7.9.8 to .20, §9.7.13.4.
  *
- * The decoder works out what a mnemonic says (struct access) and takes the loop for its space and width. Warps of a
- * cluster take turns, so that shared memory is sequentially consistent; global memory is the host's. */
+ * The decoder works out what a mnemonic says (struct access) and takes the loop for its space and width.
+ * Warps of a cluster take turns, so that shared memory is sequentially consistent; global memory is the
+ * host's. */
 #include <string.h>
 
 #include "runtime/emu/decode.h"
@@ -15,12 +16,12 @@
 enum space { GLOBAL, SHARED, LOCAL, PARAM, GENERIC };
 
 struct access {
-    uint32_t count, bytes; /* elements, and bytes of one */
+    uint32_t count, bytes;   /* elements, and bytes of one */
     bool is_signed, cluster; /* cluster: .shared::cluster */
 };
 
-EMU_INLINE uint8_t *at(struct emu_warp *w, const struct emu_insn *insn, const struct emu_opnd *a, const struct access *access,
-                       enum space space, uint32_t bytes, uint32_t lane) {
+EMU_INLINE uint8_t *at(struct emu_warp *w, const struct emu_insn *insn, const struct emu_opnd *a,
+                       const struct access *access, enum space space, uint32_t bytes, uint32_t lane) {
     uint64_t address = emu_address(w, a, lane);
     switch (space) {
     case GLOBAL: return emu_global_at(w, insn, address, bytes, bytes, lane);
@@ -33,7 +34,8 @@ EMU_INLINE uint8_t *at(struct emu_warp *w, const struct emu_insn *insn, const st
     }
 }
 
-EMU_INLINE enum emu_step load(struct emu_warp *w, const struct emu_insn *insn, uint32_t mask, enum space space, uint32_t bytes) {
+EMU_INLINE enum emu_step load(struct emu_warp *w, const struct emu_insn *insn, uint32_t mask,
+                              enum space space, uint32_t bytes) {
     const struct access *access = insn->extra;
     const struct emu_opnd *a = &insn->op[1], *d = insn->op[0].elems;
     uint32_t count = access->count;
@@ -43,17 +45,21 @@ EMU_INLINE enum emu_step load(struct emu_warp *w, const struct emu_insn *insn, u
         for (uint32_t k = 0; k < count; k++) {
             uint64_t v[2] = {0, 0};
             memcpy(v, p + k * bytes, bytes);
-            if (bytes < 8 && access->is_signed) v[0] = (uint64_t)((int64_t)(v[0] << (64 - 8 * bytes)) >> (64 - 8 * bytes));
+            if (bytes < 8 && access->is_signed)
+                v[0] = (uint64_t)((int64_t)(v[0] << (64 - 8 * bytes)) >> (64 - 8 * bytes));
             void *lanes = emu_lanes(w, &d[k]);
             if (d[k].bytes >= 8) ((uint64_t *)lanes)[i] = v[0];
-            else ((uint32_t *)lanes)[i] = d[k].bytes == 4 ? (uint32_t)v[0] : (uint32_t)v[0] & ((1u << 8 * d[k].bytes) - 1);
+            else
+                ((uint32_t *)lanes)[i] =
+                    d[k].bytes == 4 ? (uint32_t)v[0] : (uint32_t)v[0] & ((1u << 8 * d[k].bytes) - 1);
             if (bytes == 16) ((uint64_t *)lanes)[EMU_LANES + i] = v[1];
         }
     }
     return EMU_NEXT;
 }
 
-EMU_INLINE enum emu_step store(struct emu_warp *w, const struct emu_insn *insn, uint32_t mask, enum space space, uint32_t bytes) {
+EMU_INLINE enum emu_step store(struct emu_warp *w, const struct emu_insn *insn, uint32_t mask,
+                               enum space space, uint32_t bytes) {
     const struct access *access = insn->extra;
     const struct emu_opnd *a = &insn->op[0], *b = insn->op[1].elems;
     uint32_t count = access->count;
@@ -62,7 +68,8 @@ EMU_INLINE enum emu_step store(struct emu_warp *w, const struct emu_insn *insn, 
         if (!p) return EMU_FAULT;
         for (uint32_t k = 0; k < count; k++) {
             const void *lanes = emu_lanes(w, &b[k]);
-            uint64_t v[2] = {b[k].bytes >= 8 ? ((const uint64_t *)lanes)[i] : ((const uint32_t *)lanes)[i], 0};
+            uint64_t v[2] = {b[k].bytes >= 8 ? ((const uint64_t *)lanes)[i] : ((const uint32_t *)lanes)[i],
+                             0};
             if (bytes == 16) v[1] = ((const uint64_t *)lanes)[EMU_LANES + i];
             memcpy(p + k * bytes, v, bytes);
         }
@@ -70,14 +77,15 @@ EMU_INLINE enum emu_step store(struct emu_warp *w, const struct emu_insn *insn, 
     return EMU_NEXT;
 }
 
-#define WIDTHS(verb, space, SPACE)                                                                                    \
-    static EMU_SEM_HEAD(verb##_##space##_1) { return verb(w, insn, mask, SPACE, 1); }                                 \
-    static EMU_SEM_HEAD(verb##_##space##_2) { return verb(w, insn, mask, SPACE, 2); }                                 \
-    static EMU_SEM_HEAD(verb##_##space##_4) { return verb(w, insn, mask, SPACE, 4); }                                 \
-    static EMU_SEM_HEAD(verb##_##space##_8) { return verb(w, insn, mask, SPACE, 8); }                                 \
-    static EMU_SEM_HEAD(verb##_##space##_16) { return verb(w, insn, mask, SPACE, 16); }                               \
-    static emu_sem_fn *const verb##_##space[5] = {verb##_##space##_1, verb##_##space##_2, verb##_##space##_4,         \
-                                                  verb##_##space##_8, verb##_##space##_16};
+#define WIDTHS(verb, space, SPACE)                                                                           \
+    static EMU_SEM_HEAD(verb##_##space##_1) { return verb(w, insn, mask, SPACE, 1); }                        \
+    static EMU_SEM_HEAD(verb##_##space##_2) { return verb(w, insn, mask, SPACE, 2); }                        \
+    static EMU_SEM_HEAD(verb##_##space##_4) { return verb(w, insn, mask, SPACE, 4); }                        \
+    static EMU_SEM_HEAD(verb##_##space##_8) { return verb(w, insn, mask, SPACE, 8); }                        \
+    static EMU_SEM_HEAD(verb##_##space##_16) { return verb(w, insn, mask, SPACE, 16); }                      \
+    static emu_sem_fn *const verb##_##space[5] = {verb##_##space##_1, verb##_##space##_2,                    \
+                                                  verb##_##space##_4, verb##_##space##_8,                    \
+                                                  verb##_##space##_16};
 WIDTHS(load, global, GLOBAL)
 WIDTHS(load, shared, SHARED)
 WIDTHS(load, local, LOCAL)
@@ -110,11 +118,11 @@ static struct access *decode_access(struct emu_decoder *d, struct emu_insn *insn
     return access;
 }
 
-#define DECODE(verb, space, vector)                                                                                   \
-    void emu_decode_##verb##_##space(struct emu_decoder *d, struct emu_insn *insn) {                                  \
-        struct access *access = decode_access(d, insn, vector);                                                      \
-        insn->fn = verb##_##space[__builtin_ctz(access->bytes)];                                                     \
-    }                                                                                                                 \
+#define DECODE(verb, space, vector)                                                                          \
+    void emu_decode_##verb##_##space(struct emu_decoder *d, struct emu_insn *insn) {                         \
+        struct access *access = decode_access(d, insn, vector);                                              \
+        insn->fn = verb##_##space[__builtin_ctz(access->bytes)];                                             \
+    }                                                                                                        \
     EMU_SEM_HEAD(sem_##verb##_##space) { return verb##_##space[0](w, insn, mask); }
 DECODE(load, global, 0)
 DECODE(load, shared, 0)
@@ -134,12 +142,14 @@ EMU_SEM1(sem_cvta_shared, u64, u64, EMU_SHARED_WINDOW + a)
 EMU_SEM1(sem_cvta_local, u64, u64, EMU_LOCAL_WINDOW + a)
 EMU_SEM1(sem_cvta_to_window, u64, u64, (uint32_t)a)
 
-EMU_SEM_HEAD(sem_isspacep) { /* mod[0]: const global local shared::cta shared::cluster shared param::entry param */
+EMU_SEM_HEAD(
+    sem_isspacep) { /* mod[0]: const global local shared::cta shared::cluster shared param::entry param */
     EMU_SOURCE(pa, u64, 1)
     const struct emu_launch *launch = w->cta->cluster->launch;
     uint32_t p = 0, shared;
     EMU_FOR_LANES(mask, i) {
-        bool in_shared = emu_generic_is_shared(pa[i], &shared), in_local = pa[i] - EMU_LOCAL_WINDOW < 0x100000000ull;
+        bool in_shared = emu_generic_is_shared(pa[i], &shared),
+             in_local = pa[i] - EMU_LOCAL_WINDOW < 0x100000000ull;
         bool in_param = pa[i] - (uint64_t)(uintptr_t)launch->params < w->fn->param_bytes;
         bool own = in_shared && shared >> 24 == w->cta->rank, yes;
         switch (insn->mod[0]) {
@@ -159,8 +169,8 @@ EMU_SEM_HEAD(sem_isspacep) { /* mod[0]: const global local shared::cta shared::c
 
 /* ---- fences ---- */
 
-/* Orders this host thread's accesses for other clusters, which run on other host threads. Inside the cluster nothing
- * is ever out of order. One function for every kind, so that a judge can tell them by insn->row. */
+/* Orders this host thread's accesses for other clusters, which run on other host threads. Inside the cluster
+ * nothing is ever out of order. One function for every kind, so that a judge can tell them by insn->row. */
 EMU_SEM_HEAD(sem_fence) {
     (void)mask;
     if (w->judge) emu_judge_fence(w, insn);
@@ -172,7 +182,8 @@ EMU_SEM_HEAD(sem_fence_tensormap) { return sem_fence(w, insn, mask); }
 
 /* fence.proxy.tensormap::generic.acquire.scope [address], 128 */
 void emu_decode_fence_tensormap(struct emu_decoder *d, struct emu_insn *insn) {
-    if (insn->op[1].imm != 128) emu_decode_fail(d, insn, "the size must be 128, not %lld", (long long)insn->op[1].imm);
+    if (insn->op[1].imm != 128)
+        emu_decode_fail(d, insn, "the size must be 128, not %lld", (long long)insn->op[1].imm);
 }
 
 /* ---- hints: prefetches and cache policies change nothing that a program can see ---- */
@@ -189,13 +200,15 @@ EMU_SEM_HEAD(sem_createpolicy) { /* mod[0]: evict_last evict_normal evict_first 
     EMU_FOR_LANES(mask, i) {
         float f = fraction->kind == EMU_OP_LANES ? emu_f32_of_bits((uint32_t)emu_lane(w, fraction, i)) : 1.0f;
         uint64_t sixteenths = f > 0 && f <= 1 ? (uint64_t)(16 * f + 0.5f) : 16;
-        emu_set_lane64(w, &insn->op[0], i, (uint64_t)priority[insn->mod[0] - 1] << 56 | (sixteenths - (sixteenths > 0)) << 52);
+        emu_set_lane64(w, &insn->op[0], i,
+                       (uint64_t)priority[insn->mod[0] - 1] << 56 | (sixteenths - (sixteenths > 0)) << 52);
     }
     return EMU_NEXT;
 }
 EMU_SEM1(sem_createpolicy_cvt, u64, u64, a)
 EMU_SEM_HEAD(sem_createpolicy_range) {
     static const uint8_t priority[] = {0x14, 0x16, 0x12, 0x10};
-    EMU_FOR_LANES(mask, i) emu_set_lane64(w, &insn->op[0], i, (uint64_t)priority[insn->mod[1] - 1] << 56 | 0xfull << 52);
+    EMU_FOR_LANES(mask, i)
+    emu_set_lane64(w, &insn->op[0], i, (uint64_t)priority[insn->mod[1] - 1] << 56 | 0xfull << 52);
     return EMU_NEXT;
 }
