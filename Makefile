@@ -26,7 +26,7 @@ ALL      := $(GEN) $(RUNTIME) $(EMU) $(CLI) $(TESTS) $(HELPERS) $(FUZZERS) $(PRO
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all examples bench-runtime install demo test grid mutate sanitize fuzz deps format clean help tests
+.PHONY: all race examples bench-runtime install demo test grid mutate sanitize fuzz deps format clean help tests
 
 ##   all        the command line, the libraries and the emulated driver (the default)
 all: $(BUILD)/warploom $(BUILD)/libwarploom.so $(BUILD)/libwarploom_cuda.so
@@ -52,6 +52,11 @@ grid: all $(BUILD)/tests/grid
 MUTATE ?= sm100_fwd_hd128 sm100_fwd_hd64
 mutate: all $(BUILD)/tests/mutate
 	@for s in $(MUTATE); do $(BUILD)/tests/mutate $$s || exit 1; done
+
+##   race       the runtime's threads under ThreadSanitizer, on a driver that does nothing
+race: $(BUILD)/tests/race $(BUILD)/tests/libnull_cuda.so
+	@rm -rf $(BUILD)/tests/race.cache
+	@WARPLOOM_DEVICE=emu WARPLOOM_EMU_LIBRARY=$(abspath $(BUILD)/tests/libnull_cuda.so) WARPLOOM_CACHE_DIR=$(BUILD)/tests/race.cache $<
 
 ##   bench-runtime  what a launch, a look-up, a warm and a cold start cost; WARPLOOM_DEVICE chooses where
 bench-runtime: all $(BUILD)/tests/bench_runtime
@@ -158,6 +163,12 @@ $(BUILD)/asan/libwarploom_cuda.so: $(call ASAN,$(EMU) $(EMU_GEN)) $(EMU_MAP)
 	$(SAY) $(CUDA_LINK) $(SANITIZE)
 
 # A driver that fails where a test says.
+$(BUILD)/tests/libnull_cuda.so: tests/fault/null.c
+	@mkdir -p $(@D)
+	$(SAY) $(CC) $(FLAGS) $(CFLAGS) $(LDFLAGS) -shared -o $@ $<
+$(BUILD)/tests/race: tests/fault/race.c $(GEN) $(RUNTIME) $(BUILD)/embed.c
+	@mkdir -p $(@D)
+	$(SAY) $(CC) $(FLAGS) $(CFLAGS) $(LDFLAGS) -fsanitize=thread -o $@ $^ $(LIBS)
 $(BUILD)/tests/libfault_cuda.so: tests/fault/cuda.c
 	@mkdir -p $(@D)
 	$(SAY) $(CC) $(FLAGS) $(CFLAGS) $(LDFLAGS) -shared -o $@ $< -ldl

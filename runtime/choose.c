@@ -35,7 +35,8 @@ const char *wl_choose_targets(char *out, size_t out_bytes) {
 struct search {
     const struct wl_choice *choice;
     struct wl_schedule *schedule;
-    struct wl_text *why;
+    struct wl_text *why; /* a line each; may be NULL */
+    struct wl_text seen; /* the same on one line, for an error */
     struct wl_error *error;
     bool found;
 };
@@ -74,7 +75,9 @@ static enum wl_status consider(struct search *search, const char *path, const st
     enum wl_status status = read_candidate(search, path, file, NULL);
     if (status) return status;
     search->found = fits(search, reason, sizeof reason);
-    if (search->why) wl_text_printf(search->why, "  %-44s %s\n", search->schedule->source, reason);
+    const char *source = search->schedule->source;
+    if (search->why) wl_text_printf(search->why, "  %-44s %s\n", source, reason);
+    wl_text_printf(&search->seen, "%s%s %s", search->seen.length ? "; " : "", source, reason);
     const char *override = target_override(search->schedule->target, search->choice->target);
     return search->found && override ? read_candidate(search, path, file, override) : WL_OK;
 }
@@ -116,18 +119,15 @@ static enum wl_status consider_all(struct search *search) {
 
 enum wl_status wl_choose_schedule(struct wl_schedule *schedule, const struct wl_choice *choice,
                                   struct wl_text *why, struct wl_error *error) {
-    struct wl_text own = {0};
-    struct search search = {choice, schedule, why ? why : &own, error, false};
+    struct search search = {.choice = choice, .schedule = schedule, .why = why, .error = error};
     const char *named = choice->problem->schedule;
     enum wl_status status = named ? consider(&search, named, NULL) : consider_all(&search);
-    if (!status && search.why->failed)
+    if (!status && (search.seen.failed || (why && why->failed)))
         status = wl_fail(error, WL_ERR_NO_MEMORY, NULL, 0, NULL, "no memory to look for a schedule");
-    if (search.why->length && !search.found)
-        search.why->bytes[search.why->length - 1] = '\0'; /* no line feed */
     if (!status && !search.found)
         status = wl_fail(error, WL_ERR_INPUT, NULL, 0, "head_dim",
-                         "no schedule serves head dimension %d on %s:\n%s", choice->problem->head_dim,
-                         choice->target, search.why->bytes ? search.why->bytes : "");
-    wl_text_fini(&own);
+                         "no schedule serves head dimension %d on %s: %s", choice->problem->head_dim,
+                         choice->target, search.seen.bytes ? search.seen.bytes : "there is none");
+    wl_text_fini(&search.seen);
     return status;
 }
