@@ -1,10 +1,14 @@
 /* Captures of lane instructions from a real GPU, and their comparison with the emulator.
  *
- *   lane list TARGET                 every form as one PTX file on stdout (for ptxas to filter): an entry
- * f<N> each lane compare FORMS TARGET [OUT]  runs each form of the list FORMS ("row mnemonic" a line) on the
- * GPU and on the emulator; prints those that differ; OUT gets "mnemonic row hash" lines of the GPU
+ * lane list TARGET
+ *     every form as one PTX text on stdout, an entry f<N> each, for ptxas to filter
+ * lane compare FORMS TARGET [OUT]
+ *     runs the forms that FORMS lists ("ROW MNEMONIC" a line: those that ptxas takes) on the GPU and here, prints
+ *     those that differ, and writes "MNEMONIC ROW HASH" lines of what the GPU gave to OUT
  *
- * Built by tests/capture/README. */
+ * tests/captures/lane_h200.txt is such an OUT as "ROW MNEMONIC HASH", without the approximate functions. To build:
+ *     gcc -std=gnu11 -O2 -march=x86-64-v3 -ffp-contract=off -I. -o build/lane tests/capture/lane.c \
+ *         tests/lane_forms.c tests/emu_run.c runtime/emu/[a-z]*.c gen/arena.c gen/error.c -lm -ldl -pthread */
 #include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
