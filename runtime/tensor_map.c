@@ -8,7 +8,8 @@
 #define ALIGN         16
 #define MAX_STRIDE    ((uint64_t)1 << 40)
 #define MAX_SIZE      ((uint64_t)1 << 32)
-#define KEPT          32
+#define SETS          16
+#define WAYS          4 /* Q, K, V and O of one problem always have room side by side */
 
 static const char *const dimensions[WL_TENSOR_MAP_RANK] = {"dim", "seq", "head", "batch"};
 
@@ -69,19 +70,31 @@ enum wl_status wl_tensor_map_arguments(struct wl_tensor_map_arguments *arguments
     return status;
 }
 
-/* A map follows from its arguments alone, and programs launch on the same tensors again and again: each thread
- * keeps its last ones, since the driver takes longer to encode one than a launch may take. */
+/* A map follows from its arguments alone, and programs launch on the same tensors again and again: each
+ * thread keeps its last ones, since the driver takes longer to encode one than a launch may take. */
 struct kept {
     void *encoder; /* tells drivers apart; NULL: empty */
     struct wl_tensor_map_arguments arguments;
     CUtensorMap map;
 };
-static _Thread_local struct kept kept[KEPT];
+struct set {
+    struct kept ways[WAYS];
+    unsigned int next; /* to be replaced */
+};
+static _Thread_local struct set sets[SETS];
 
-static struct kept *place_of(const struct wl_tensor_map_arguments *a) {
+static struct set *set_of(const struct wl_tensor_map_arguments *a) {
     uint64_t hash = a->address ^ (a->size[1] << 7) ^ (a->size[3] << 13) ^ (a->stride_bytes[0] << 3);
     hash ^= (uint64_t)a->box[1] << 21 ^ (uint64_t)a->box[0] << 27;
-    return &kept[(hash * 0x9e3779b97f4a7c15u) >> 59];
+    return &sets[(hash * 0x9e3779b97f4a7c15u) >> 60];
+}
+
+static const struct kept *find_kept(const struct set *set, const void *encoder,
+                                    const struct wl_tensor_map_arguments *a) {
+    for (int i = 0; i < WAYS; i++)
+        if (set->ways[i].encoder == encoder && !memcmp(&set->ways[i].arguments, a, sizeof *a))
+            return &set->ways[i];
+    return NULL;
 }
 
 enum wl_status wl_tensor_map_encode(const struct wl_driver *driver, CUtensorMap *map,
@@ -93,9 +106,10 @@ enum wl_status wl_tensor_map_encode(const struct wl_driver *driver, CUtensorMap 
     if (status) return status;
     void *encoder;
     memcpy(&encoder, &driver->fn.cuTensorMapEncodeTiled, sizeof encoder);
-    struct kept *place = place_of(&a);
-    if (place->encoder == encoder && !memcmp(&place->arguments, &a, sizeof a)) {
-        *map = place->map;
+    struct set *set = set_of(&a);
+    const struct kept *kept = find_kept(set, encoder, &a);
+    if (kept) {
+        *map = kept->map;
         return WL_OK;
     }
     CUresult result = driver->fn.cuTensorMapEncodeTiled(
@@ -103,7 +117,7 @@ enum wl_status wl_tensor_map_encode(const struct wl_driver *driver, CUtensorMap 
         element_strides, CU_TENSOR_MAP_INTERLEAVE_NONE, a.swizzle, CU_TENSOR_MAP_L2_PROMOTION_L2_128B,
         CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
     if (!result) {
-        *place = (struct kept){encoder, a, *map};
+        set->ways[set->next++ % WAYS] = (struct kept){encoder, a, *map};
         return WL_OK;
     }
     struct wl_error inner = {0};
