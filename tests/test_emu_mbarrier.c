@@ -131,6 +131,7 @@ static const struct {
         "mbarrier.try_wait.parity.b64 %d, [%g], 0;\nselp.u32 %r0, 1, 0, %d;\nst.global.u32 [%o], %r0;\n" TAIL, NULL, {1}},
     {"a peek does not hang", HEAD INIT("1") "mbarrier.try_wait.parity.shared::cta.b64 %d, [%s], 0, 1000;\nselp.u32 %r0, 1, 0, %d;\n"
         "st.global.u32 [%o], %r0;\n" ARRIVE TEST("0", "4") TAIL, NULL, {0, 1}},
+    {"bit 0 of a parity counts", HEAD INIT("1") TEST("2", "0") TEST("-1", "4") ARRIVE TEST("2", "8") TAIL, NULL, {0, 1, 1}},
     {"reuse after inval", HEAD INIT("1") ARRIVE "mbarrier.inval.shared::cta.b64 [%s];\n" INIT("1") TEST("0", "0") TAIL, NULL, {0}},
 
     {"never initialised", HEAD ARRIVE TAIL, "never initialised", {0}},
@@ -141,7 +142,6 @@ static const struct {
     {"misaligned", HEAD "add.u32 %s, %s, 4;\n" INIT("1") TAIL, "not a multiple of 8", {0}},
     {"outside", HEAD "add.u32 %s, %s, 0x10000;\n" INIT("1") TAIL, "outside the shared memory", {0}},
     {"noComplete completes", HEAD INIT("1") "mbarrier.arrive.noComplete.shared.b64 %w0, [%s], 1;\n" TAIL, ".noComplete", {0}},
-    {"parity 2", HEAD INIT("1") TEST("2", "0") TAIL, "parity 2", {0}},
     {"global address", HEAD "mbarrier.init.b64 [%o], 1;\n" TAIL, "not in shared memory", {0}},
     {"nobody arrives", HEAD INIT("2") ARRIVE "WAIT:\nmbarrier.try_wait.parity.shared.b64 %d, [%s], 0;\n@!%d bra WAIT;\n" TAIL, "1 of 2 arrivals missing", {0}},
     {"bytes never come", HEAD INIT("1") "mbarrier.arrive.expect_tx.shared::cta.b64 _, [%s], 4096;\n"

@@ -160,10 +160,7 @@ static enum emu_step test_lanes(struct emu_warp *w, const struct emu_insn *insn,
         if (barrier_at(w, insn, &insn->op[1], lane, insn->mod[SPACE], false, address) == EMU_FAULT)
             return EMU_FAULT;
         uint64_t which = emu_lane(w, &insn->op[2], lane);
-        if (!by_state && which > 1)
-            return emu_fault(w, insn, EMU_FAULT_LAUNCH_FAILED, "lane %u: phase parity %u, legal are 0 and 1",
-                             lane, (uint32_t)which);
-        *parity = by_state ? (uint32_t)(which >> 63) : (uint32_t)which;
+        *parity = by_state ? (uint32_t)(which >> 63) : which & 1; /* the machine looks at bit 0 only [ptxas] */
         if (emu_mbarrier_test(w, insn, *address, *parity, &done) == EMU_FAULT) return EMU_FAULT;
         *over |= (uint32_t)done << lane;
     }

@@ -99,9 +99,18 @@ static enum emu_step issue(struct emu_warp *w, const struct emu_insn *insn, uint
     return emu_wgmma_issue(w, insn, a, b, scale_d);
 }
 
+/* Eager order is "at once": the warp goes on when the result is there, so that even registers looked at
+ * before their wait_group are right, as ptxas makes them (it injects the missing waits, C7517). */
+static enum emu_step issue_and_wait(struct emu_warp *w, const struct emu_insn *insn, uint32_t mask) {
+    bool again = w->split[w->current].wait.kind == EMU_WAIT_WGMMA;
+    if (!again && issue(w, insn, mask) == EMU_FAULT) return EMU_FAULT;
+    if (w->cta->cluster->launch->order != EMU_ORDER_EAGER || emu_wgmma_idle(w)) return EMU_NEXT;
+    return emu_wait(w, EMU_WAIT_WGMMA, 0, 0);
+}
+
 #define ISSUE(name)                                                                                          \
     enum emu_step name(struct emu_warp *w, const struct emu_insn *insn, uint32_t mask) {                     \
-        return issue(w, insn, mask);                                                                         \
+        return issue_and_wait(w, insn, mask);                                                                \
     }
 ISSUE(sem_wgmma_f16)
 ISSUE(sem_wgmma_bf16)

@@ -250,6 +250,11 @@ enum emu_step emu_wgmma_commit(struct emu_warp *w, const struct emu_insn *insn) 
     return EMU_NEXT;
 }
 
+bool emu_wgmma_idle(const struct emu_warp *w) {
+    const struct emu_wgmma *g = first_of(w)->wgmma;
+    return !g || g->done >= g->member[w->index % EMU_WARPGROUP].issued;
+}
+
 bool emu_wgmma_reached(const struct emu_warp *w, uint64_t pending) {
     const struct emu_wgmma *g = first_of(w)->wgmma;
     const struct member *m = g ? &g->member[w->index % EMU_WARPGROUP] : NULL;
@@ -276,12 +281,10 @@ enum emu_step emu_wgmma_cta_end(struct emu_cta *cta, struct emu_warp *last) {
     for (uint32_t i = 0; i < cta->warp_count; i += EMU_WARPGROUP) {
         const struct emu_wgmma *g = cta->warps[i].wgmma;
         if (!g || !g->oldest) continue;
-        uint32_t joined = g->oldest->joined;
-        return emu_fault(
-            last, g->oldest->insn, EMU_FAULT_ILLEGAL_INSTRUCTION,
-            "only some warps of the warpgroup of warps %u to %u have executed it (mask 0x%x), and "
-            "the CTA has ended",
-            i, i + EMU_WARPGROUP - 1, joined);
+        char text[160];
+        emu_wgmma_describe(&cta->warps[i + (uint32_t)__builtin_ctz(g->oldest->joined)], text, sizeof text);
+        return emu_fault(last, g->oldest->insn, EMU_FAULT_ILLEGAL_INSTRUCTION, "the CTA has ended, but %s",
+                         text);
     }
     return EMU_NEXT;
 }

@@ -22,6 +22,8 @@ struct emu_wgmma_form { /* insn->extra of wgmma.mma_async */
 enum emu_step emu_wgmma_issue(struct emu_warp *warp, const struct emu_insn *insn, uint64_t a, uint64_t b,
                               bool accumulate);
 enum emu_step emu_wgmma_commit(struct emu_warp *warp, const struct emu_insn *insn);
+/* Whether all that the warp has issued is done, committed or not. */
+bool emu_wgmma_idle(const struct emu_warp *warp);
 /* Whether all but the warp's newest `pending` committed groups are done. */
 bool emu_wgmma_reached(const struct emu_warp *warp, uint64_t pending);
 /* Who of the warpgroup has to issue something before this warp's wgmmas can begin ("" when nobody), for
