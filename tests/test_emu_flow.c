@@ -229,6 +229,7 @@ static const struct {
     {"trap", "setp.eq.u32 %p, %t, 33; @%p trap;", 719, {"warp 1", "lanes 0x00000002 trapped", "trap"}},
     {"a template line", ".loc 1 31 0\ntrap;", 719, {"softmax.ptx:31 (PTX line 6)", "trap", "test: "}},
     {"an endless loop", "L: bra L;", 702, {"not done after", "CTA 0 warp 0", "bra"}},
+    {"an endless loop that waits for lanes and never yields", "setp.ne.u32 %p, %t, 3; L: @%p bar.warp.sync -1; bra L;", 702, {"not done after", "bar.warp.sync", "warp 0"}},
     {"setmaxnreg beyond the pool", "setmaxnreg.inc.sync.aligned.u32 256;", 702, {"deadlock", "setmaxnreg", "waits"}},
     {"a barrier of two sizes", "setp.lt.u32 %p, %t, 32; @%p bra L; bar.sync 1, 64; bra M; L: bar.sync 1, 96; M: ret;", 719, {"barrier 1 is in use", "64", "96"}},
 };

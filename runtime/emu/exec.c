@@ -122,7 +122,8 @@ static enum emu_step run_split(struct emu_warp *w, uint32_t *budget) {
     const struct emu_insn *code = w->fn->code;
     const bool alone = w->split_count == 1;
     const uint32_t meeting = alone ? UINT32_MAX : emu_split_meeting(w);
-    for (; *budget; --*budget) {
+    while (*budget) {
+        --*budget;
         struct emu_split *s = current(w);
         const struct emu_insn *insn = &code[s->pc];
         uint32_t mask = guarded(w, insn, s->mask);
