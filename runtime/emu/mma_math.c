@@ -253,12 +253,17 @@ EMU_INLINE vi widened(vh e, int which) {
     return __builtin_convertvector(h, vi);
 }
 
+EMU_INLINE vu magnitude(vi x) {
+    vu sign = (vu)(x >> 31);
+    return ((vu)x ^ sign) - sign;
+}
+
 /* An integer as a float, cut toward zero; odd: its last bit set where something was cut. */
 EMU_INLINE vf cut_to_float(vi x, bool odd) {
     vf f = __builtin_convertvector(x, vf), most = (vf){0} + 2147483520.0f; /* the largest below 2^31 */
     f = (vf)pick(f > most, (vi)most, (vi)f);
-    vi back = __builtin_convertvector(f, vi), sign = x >> 31;
-    vi bits = (vi)f + (vi)((vu)((back ^ sign) - sign) > (vu)((x ^ sign) - sign));
+    vi back = __builtin_convertvector(f, vi);
+    vi bits = (vi)f + (vi)(magnitude(back) > magnitude(x)); /* one down where the nearest is beyond */
     if (odd) bits |= (back != x) & 1;
     return (vf)bits;
 }
