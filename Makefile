@@ -26,7 +26,7 @@ ALL      := $(GEN) $(RUNTIME) $(EMU) $(CLI) $(TESTS) $(HELPERS) $(FUZZERS) $(PRO
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all race examples bench-runtime install demo test grid mutate sanitize fuzz deps format clean help tests
+.PHONY: all device-test race examples bench-runtime install demo test grid mutate sanitize fuzz deps format clean help tests
 
 ##   all        the command line, the libraries and the emulated driver (the default)
 all: $(BUILD)/warploom $(BUILD)/libwarploom.so $(BUILD)/libwarploom_cuda.so
@@ -73,7 +73,7 @@ device-test: all tests $(BUILD)/tests/grid
 	$(BUILD)/tests/grid --family sm90 --device cuda:0 $(GRID)
 
 ##   sanitize   the tests under ASan and UBSan
-sanitize: $(BUILD)/asan/warploom $(BUILD)/asan/libwarploom_cuda.so $(BUILD)/asan/tests/all
+sanitize: $(BUILD)/asan/warploom $(BUILD)/asan/libwarploom_cuda.so $(BUILD)/asan/tests/all $(BUILD)/asan/tests/libfault_cuda.so
 	ASAN_OPTIONS=detect_leaks=0 $(BUILD)/asan/tests/all --jobs 2 --timeout 600
 
 ##   fuzz       every fuzzer for FUZZ_SECONDS (20) each under ASan and UBSan; a crash leaves its input in build/fuzz
@@ -169,7 +169,7 @@ $(BUILD)/tests/libnull_cuda.so: tests/fault/null.c
 $(BUILD)/tests/race: tests/fault/race.c $(GEN) $(RUNTIME) $(BUILD)/embed.c
 	@mkdir -p $(@D)
 	$(SAY) $(CC) $(FLAGS) $(CFLAGS) $(LDFLAGS) -fsanitize=thread -o $@ $^ $(LIBS)
-$(BUILD)/tests/libfault_cuda.so: tests/fault/cuda.c
+$(BUILD)/tests/libfault_cuda.so $(BUILD)/asan/tests/libfault_cuda.so: tests/fault/cuda.c
 	@mkdir -p $(@D)
 	$(SAY) $(CC) $(FLAGS) $(CFLAGS) $(LDFLAGS) -shared -o $@ $< -ldl
 

@@ -68,7 +68,8 @@ static void fill(uint32_t in[8][32]) {
 /* The n-th of the row's packed elements of a width, where an 8-bit element has them. */
 static uint8_t packed(uint32_t row, uint32_t n, uint32_t width) {
     uint32_t at = n * width, byte = 16 * row + at / 8;
-    uint32_t pair = memory[byte] | (uint32_t)memory[byte + 1] << 8;
+    uint32_t next = byte + 1 < sizeof memory ? memory[byte + 1] : 0; /* an element may end in it */
+    uint32_t pair = memory[byte] | next << 8;
     return (uint8_t)((pair >> at % 8 & ((1u << width) - 1)) << (width == 4 ? 2 : width == 6 ? 1 : 0));
 }
 
