@@ -10,7 +10,7 @@
 #include <string.h>
 
 /* What all three share: 227 KiB of dynamic shared memory a CTA [DEC][3P], 65536 registers an SM, 255 a thread
- * [ISA], 16 named barriers [ISA], four schedulers that issue a warp instruction each [3P], 128 FP32 FMA lanes
+ * [ISA], four schedulers that issue a warp instruction each [3P], 128 FP32 FMA lanes
  * [H200: 125], 128 B of shared memory a clock [3P]. alu: min, max, shift, logic, compare, cvt.rn.bf16x2 run
  * at 64 lanes a clock [H200]; [UNPROVEN] for sm_100.
  *
@@ -23,15 +23,15 @@
 /* clang-format off */
 static const struct wl_arch archs[] = {
     {.name = "sm_100a", .ptx_version = "8.8", .smem_bytes = 232448, .regs_per_sm = 65536, .regs_per_thread_max = 255,
-     .tmem_cols = 512, .tmem_lanes = 128, .mbarriers_max = 64, .named_barriers = 16, .l2_bytes = 126 << 20, .sms = 148,
+     .tmem_cols = 512, .tmem_lanes = 128, .l2_bytes = 126 << 20, .sms = 148,
      .mma_flops_16bit = 8192, .mufu = 16, .fma = 128, .alu = 64, .smem_bytes_clk = 128, .issue_warps = 4,
      .tmem_read_bytes = 228, .clock_ghz = 1.86},
     {.name = "sm_103a", .ptx_version = "8.8", .smem_bytes = 232448, .regs_per_sm = 65536, .regs_per_thread_max = 255,
-     .tmem_cols = 512, .tmem_lanes = 128, .mbarriers_max = 64, .named_barriers = 16, .l2_bytes = 126 << 20, .sms = 148,
+     .tmem_cols = 512, .tmem_lanes = 128, .l2_bytes = 126 << 20, .sms = 148,
      .mma_flops_16bit = 8192, .mufu = 32, .fma = 128, .alu = 64, .smem_bytes_clk = 128, .issue_warps = 4,
      .tmem_read_bytes = 228, .clock_ghz = 1.86},
     {.name = "sm_90a",  .ptx_version = "8.0", .smem_bytes = 232448, .regs_per_sm = 65536, .regs_per_thread_max = 255,
-     .tmem_cols = 0, .tmem_lanes = 0, .mbarriers_max = 64, .named_barriers = 16, .l2_bytes = 60 << 20, .sms = 132,
+     .tmem_cols = 0, .tmem_lanes = 0, .l2_bytes = 60 << 20, .sms = 132,
      .mma_flops_16bit = 4096, .mufu = 16, .fma = 128, .alu = 64, .smem_bytes_clk = 128, .issue_warps = 4,
      .tmem_read_bytes = 0, .clock_ghz = 1.83},
 };

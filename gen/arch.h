@@ -8,8 +8,6 @@ struct wl_arch {
     int smem_bytes;          /* dynamic shared memory of one CTA */
     int regs_per_sm, regs_per_thread_max;
     int tmem_cols, tmem_lanes;
-    int mbarriers_max;       /* our own limit, for the barrier page */
-    int named_barriers;
     int l2_bytes;            /* K and V of the heads that are walked together should fit */
     int sms;                 /* of the part that the rates are for */
     /* per clock and SM; sources in arch.c */

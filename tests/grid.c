@@ -1,7 +1,7 @@
 /* grid: runs the whole correctness grid, or a part, and prints a row for each kernel.
  *
  *     build/tests/grid [--family sm100|sm90] [--sample N] [--max-scores X] [--device D] [--order O] [--from
- * I] [--verbose] */
+ * I] [--seed S] [--verbose] */
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -18,6 +18,7 @@
 struct arguments {
     enum wl_family family;
     size_t sample, from;
+    uint64_t seed; /* added to every case's own: other inputs for the same shapes */
     double max_scores;
     const char *device;
     bool verbose;
@@ -61,13 +62,14 @@ static void count(const struct wl_trial_result *r, bool right, struct row *row) 
 
 /* Runs one case; false: it did not give the right answer, and why is on stderr with the command that replays
  * it. */
-static bool run_case(struct wl_driver *driver, enum wl_family family, size_t index, bool verbose) {
+static bool run_case(struct wl_driver *driver, const struct arguments *a, size_t index) {
     struct wl_trial trial;
     struct wl_trial_result result = {0};
     static struct wl_error error;
     char text[4096], command[512];
     error = (struct wl_error){0};
-    wl_case_get(family, index, &trial);
+    wl_case_get(a->family, index, &trial);
+    trial.seed += a->seed;
     enum wl_status status = wl_trial_prepare(&trial, &result, &error);
     if (!status) status = wl_trial_run(driver, &trial, &result, &error);
     count(&result, status == WL_OK, row_of(&trial));
@@ -75,7 +77,7 @@ static bool run_case(struct wl_driver *driver, enum wl_family family, size_t ind
     if (status)
         fprintf(stderr, "\rcase %zu: %s\n    warploom run %s\n", index,
                 wl_error_format(&error, text, sizeof text), command);
-    else if (verbose)
+    else if (a->verbose)
         printf("case %zu: error %.3g of %.3g, run %.0f ms: %s\n", index, result.compare.error,
                result.compare.bound, result.run_ms, command);
     wl_trial_fini(&result);
@@ -114,7 +116,7 @@ static void show_progress(size_t done, size_t total, double start) {
 
 static int usage(void) {
     fputs("usage: grid [--family sm100|sm90] [--sample N] [--max-scores X] [--device D] [--order O] [--from "
-          "I] [--verbose]\n",
+          "I] [--seed S] [--verbose]\n",
           stderr);
     return 2;
 }
@@ -137,6 +139,7 @@ static bool parse(int argc, char **argv, struct arguments *a) {
             if (!take_family(value, &a->family)) return false;
         } else if (!strcmp(argv[i], "--sample")) a->sample = strtoul(value, NULL, 10);
         else if (!strcmp(argv[i], "--from")) a->from = strtoul(value, NULL, 10);
+        else if (!strcmp(argv[i], "--seed")) a->seed = strtoull(value, NULL, 10);
         else if (!strcmp(argv[i], "--max-scores")) a->max_scores = strtod(value, NULL);
         else if (!strcmp(argv[i], "--device")) a->device = value;
         else if (!strcmp(argv[i], "--order")) setenv("WARPLOOM_EMU_ORDER", value, 1);
@@ -163,7 +166,7 @@ int main(int argc, char **argv) {
     for (size_t i = a.from; i < total; i++) {
         bool spread = a.sample || a.max_scores > 0;
         right &=
-            run_case(driver, a.family, spread ? wl_case_spread(a.family, i, a.max_scores) : i, a.verbose);
+            run_case(driver, &a, spread ? wl_case_spread(a.family, i, a.max_scores) : i);
         show_progress(i + 1 - a.from, total - a.from, start);
         fflush(stdout);
     }
