@@ -132,12 +132,15 @@ static void push_descriptors(lua_State *L, const struct wl_plan *plan) {
 
 static void push_plan(lua_State *L, const struct wl_plan *plan) {
     const struct wl_schedule *s = &plan->schedule;
-    static const char *const schedulers[] = {"auto", "single", "persistent", "lpt"};
+    char choice[32];
     lua_newtable(L);
     set_text(L, "entry", plan->launch.entry);
     set_text(L, "target", plan->arch->name);
     set_text(L, "ptx_version", plan->arch->ptx_version);
-    set_text(L, "scheduler", schedulers[plan->scheduler]);
+    set_text(L, "scheduler", wl_field_choice(WL_FIELD_scheduler, plan->scheduler, choice, sizeof choice));
+    set_text(L, "head_order", wl_field_choice(WL_FIELD_head_order, plan->head_order, choice, sizeof choice));
+    lua_pushboolean(L, plan->longest_first);
+    lua_setfield(L, -2, "longest_first");
     set_text(L, "dtype", plan->dtype == WL_BF16 ? "bf16" : "f16");
     set_text(L, "cvt_pack", plan->dtype == WL_BF16 ? "cvt.rn.bf16x2.f32" : "cvt.rn.f16x2.f32");
     lua_pushboolean(L, plan->causal);
@@ -161,8 +164,8 @@ static void push_plan(lua_State *L, const struct wl_plan *plan) {
     set_int(L, "qk_steps", plan->head_dim_qk / 16);
     set_int(L, "pv_steps", s->tile_n / 16);
     set_int(L, "tmem_cols", plan->tmem_cols);
-    /* keys whose K and V rows, of one head, take most of L2 */
-    set_int(L, "l2_keys", plan->arch->l2_bytes / 6 * 5 / (plan->head_dim * 4));
+    set_int(L, "l2_keys", plan->l2_keys);
+    set_int(L, "sms", plan->arch->sms);
     push_exp2(L, plan);
     push_descriptors(L, plan);
     push_barrier_rows(L, plan);

@@ -40,6 +40,17 @@ static void put_exp2(const struct wl_plan *plan, struct wl_json *json) {
     wl_json_close(json);
 }
 
+static void put_tiles(const struct wl_plan *plan, struct wl_json *json) {
+    char choice[32];
+    wl_json_open(json, "tiles", '{');
+    wl_json_int(json, "rows", plan->launch.rows_per_tile);
+    wl_json_text(json, "scheduler", wl_field_choice(WL_FIELD_scheduler, plan->scheduler, choice, sizeof choice));
+    wl_json_text(json, "head_order", wl_field_choice(WL_FIELD_head_order, plan->head_order, choice, sizeof choice));
+    wl_json_bool(json, "last_rows_first", plan->longest_first);
+    wl_json_int(json, "keys_in_l2", plan->l2_keys);
+    wl_json_close(json);
+}
+
 static void put_roles(const struct wl_plan *plan, struct wl_json *json) {
     wl_json_int(json, "threads", plan->threads);
     wl_json_int(json, "registers_at_launch", plan->regs_launch);
@@ -127,6 +138,7 @@ void wl_explain_json(const struct wl_plan *plan, const struct wl_cost *cost, str
     wl_json_bool(&json, "causal", plan->causal);
     put_schedule(plan, &json);
     put_exp2(plan, &json);
+    put_tiles(plan, &json);
     put_roles(plan, &json);
     put_memory(&json, "shared_memory", plan->smem, plan->smem_count, plan->smem_bytes,
                plan->arch->smem_bytes);

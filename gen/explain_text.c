@@ -31,6 +31,21 @@ static void put_schedule(const struct wl_plan *plan, struct wl_text *out) {
         plan->exp2_pairs * 2, plan->schedule.tile_n, plan->poly.degree, plan->poly.worst);
 }
 
+/* What the schedule's scheduler and head_order come to. */
+static void put_tiles(const struct wl_plan *plan, struct wl_text *out) {
+    static const char *const walks[] = {"", "one tile a CTA", "persistent CTAs, each takes every n-th tile of n CTAs",
+                                        "persistent CTAs, there and back through the tiles"};
+    static const char *const orders[] = {"", "a head's tiles follow each other",
+                                         "the query heads of a key head side by side",
+                                         "heads side by side whose K and V fit in L2"};
+    heading(out, "tiles");
+    wl_text_printf(out, "  %d query rows each; %s; %s; %s\n", plan->launch.rows_per_tile, walks[plan->scheduler],
+                   orders[plan->head_order], plan->longest_first ? "last rows first" : "first rows first");
+    if (plan->head_order == WL_HEAD_ORDER_SECTION)
+        wl_text_printf(out, "  5/6 of the %d MB of L2 hold K and V of %d key heads of 4096 keys\n",
+                       plan->arch->l2_bytes >> 20, plan->l2_keys / 4096);
+}
+
 static void put_roles(const struct wl_plan *plan, struct wl_text *out) {
     int used = 0;
     heading(out, "roles");
@@ -146,6 +161,7 @@ static void put_cost(const struct wl_plan *plan, const struct wl_cost *cost, str
 void wl_explain_text(const struct wl_plan *plan, const struct wl_cost *cost, struct wl_text *out) {
     put_title(plan, out);
     put_schedule(plan, out);
+    put_tiles(plan, out);
     put_roles(plan, out);
     put_memories(plan, out);
     put_barriers(plan, out);

@@ -59,6 +59,9 @@ struct wl_plan {
     int regs_launch;           /* per thread at launch, before setmaxnreg */
     int p_split;               /* columns of P released first; tile_n = all at once */
     enum wl_scheduler scheduler; /* never auto */
+    enum wl_head_order head_order; /* never auto */
+    bool longest_first;        /* a head's last row tiles, which see the most keys, come first */
+    int l2_keys;               /* of one key head, K and V rows of as many keys take most of L2 */
     int exp2_pairs;            /* of the tile_n/2 pairs of a row, how many go to the FMA pipe */
     struct wl_exp2poly poly;
     struct wl_plan_role roles[WL_PLAN_MAX_ROLES];

@@ -14,6 +14,7 @@
 #include "gen/launch.h"
 
 enum wl_scheduler { WL_SCHEDULER_AUTO, WL_SCHEDULER_SINGLE, WL_SCHEDULER_PERSISTENT, WL_SCHEDULER_LPT };
+enum wl_head_order { WL_HEAD_ORDER_AUTO, WL_HEAD_ORDER_HEAD, WL_HEAD_ORDER_GROUP, WL_HEAD_ORDER_SECTION };
 
 /* Candidates of one field, from the schedule's `tune` table (schedule_tune.h), as key=value takes them. */
 #define WL_TUNE_MAX_KNOBS 12
@@ -46,6 +47,7 @@ struct wl_schedule {
     bool ping_pong;
     int regs_consumer, regs_load;
     enum wl_scheduler scheduler;
+    enum wl_head_order head_order;
     int line[64];    /* line[i]: source line of the i-th row of schedule_fields.def, 0 = default, -1 = key=value override */
     unsigned char from[64];  /* which file that line is in: 0 = source, i = includes[i - 1], or WL_FROM_DEFAULT */
     char includes[4][256];   /* files that the source included */
@@ -83,6 +85,8 @@ const char *wl_schedule_value(const struct wl_schedule *schedule, enum wl_field 
 bool wl_field_applies(enum wl_field field, const char *target);
 const char *wl_field_name(enum wl_field field);
 const char *wl_field_doc(enum wl_field field);
+/* The index-th choice of an ENUM field ("lpt"). */
+const char *wl_field_choice(enum wl_field field, int index, char *out, size_t out_bytes);
 const char *wl_field_allowed(enum wl_field field, char *out, size_t out_bytes); /* "32 to 128 in steps of 32" */
 
 #endif

@@ -51,6 +51,8 @@ _Static_assert(WL_FIELD_COUNT <= sizeof((struct wl_schedule *)0)->line / sizeof(
 _Static_assert(WL_BF16 == 0 && WL_FP16 == 1, "order of dtype's choices");
 _Static_assert(WL_SCHEDULER_AUTO == 0 && WL_SCHEDULER_SINGLE == 1 && WL_SCHEDULER_PERSISTENT == 2 && WL_SCHEDULER_LPT == 3,
                "order of scheduler's choices");
+_Static_assert(WL_HEAD_ORDER_AUTO == 0 && WL_HEAD_ORDER_HEAD == 1 && WL_HEAD_ORDER_GROUP == 2 && WL_HEAD_ORDER_SECTION == 3,
+               "order of head_order's choices");
 
 static void *slot(struct wl_schedule *schedule, const struct row *row) {
     return (char *)schedule + row->offset;
@@ -85,6 +87,11 @@ static int find_choice(const char *choices, const char *text) {
 static void put_choice(const char *choices, int index, char *out, size_t out_bytes) {
     while (index-- > 0) choices += strcspn(choices, "|") + 1;
     snprintf(out, out_bytes, "%.*s", (int)strcspn(choices, "|"), choices);
+}
+
+const char *wl_field_choice(enum wl_field field, int index, char *out, size_t out_bytes) {
+    put_choice(rows[field].choices, index, out, out_bytes);
+    return out;
 }
 
 const char *wl_field_allowed(enum wl_field field, char *out, size_t out_bytes) {

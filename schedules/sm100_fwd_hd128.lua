@@ -32,4 +32,5 @@ return {
   regs_other      = 56,        -- 2 * 192 + 72 + 56 = 512: all registers of the SM
 
   scheduler       = "auto",    -- persistent; longest tiles first under the mask
+  head_order      = "auto",    -- section with lpt: heads whose K and V fit in L2; else a head after the other
 }

@@ -30,4 +30,5 @@ return {
   regs_other      = 48,        -- 2 * 200 + 64 + 48 = 512
 
   scheduler       = "auto",
+  head_order      = "auto",
 }

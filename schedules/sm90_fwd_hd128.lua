@@ -23,4 +23,5 @@ return {
   regs_load     = 24,          -- 2 * 240 + 24 = 504: all that 384 threads get
 
   scheduler     = "auto",    -- lpt where causal (573 against 548 TFLOP/s at 4k on an H200), else persistent (565 against 539 at 1k)
+  head_order    = "auto",    -- section with lpt: heads whose K and V fit in L2; else a head after the other
 }

@@ -20,4 +20,5 @@ return {
   regs_load     = 24,
 
   scheduler     = "auto",
+  head_order    = "auto",
 }

@@ -21,4 +21,5 @@ return {
   regs_load     = 32,
 
   scheduler     = "auto",
+  head_order    = "auto",
 }

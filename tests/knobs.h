@@ -55,6 +55,13 @@ static const struct wl_knob wl_knobs[] = {
     {"sm100_fwd_hd128", {"scheduler=lpt"}, "causal=false"},
     {"sm100_fwd_hd128", {"scheduler=persistent"}, "causal=true"}, /* what auto is for full attention */
     {"sm100_fwd_hd128", {"scheduler=auto"}, NULL},
+    {"sm100_fwd_hd128", {"scheduler=single"}, "causal=true"},
+    {"sm100_fwd_hd128", {"head_order=group"}, NULL},
+    {"sm100_fwd_hd128", {"head_order=section"}, NULL},
+    {"sm100_fwd_hd128", {"head_order=section"}, "scheduler=single"},
+    {"sm100_fwd_hd128", {"head_order=head"}, "causal=true"},
+    {"sm100_fwd_hd128", {"head_order=group"}, "causal=true"},
+    {"sm100_fwd_hd128", {"head_order=auto"}, NULL},
     {"sm100_fwd_hd128", {"name=another"}, NULL},
 };
 /* clang-format on */
