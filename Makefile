@@ -49,7 +49,7 @@ grid: all $(BUILD)/tests/grid
 	$(BUILD)/tests/grid $(GRID)
 
 ##   mutate     every synchronisation of the shipped kernels removed or weakened, one at a time: the judge must see it
-MUTATE ?= sm100_fwd_hd128 sm100_fwd_hd64
+MUTATE ?= $(patsubst schedules/%.lua,%,$(wildcard schedules/*.lua))
 mutate: all $(BUILD)/tests/mutate
 	@for s in $(MUTATE); do $(BUILD)/tests/mutate $$s || exit 1; done
 

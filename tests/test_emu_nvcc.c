@@ -42,6 +42,7 @@ static void launch(size_t variant, const char *entry, const void *params, size_t
     run.block[0] = block;
     if (strcmp(entry, "matmul") == 0) run.grid[1] = grid, run.block[0] = run.block[1] = 16;
     run.order = (enum emu_order)(variant % ORDERS);
+    run.check = EMU_CHECK_ERROR;
     run.seed = 7;
     cr_assert_eq(emu_run(&run), 0, "%s: %s", entry, run.report);
     free(text);

@@ -69,6 +69,11 @@ static const struct {
      "@%first st.shared.b32 [%s], %t;\n<<" SYNC ">>@!%first ld.shared.b32 %r0, [%s];\n"},
     {"a write after a read", 64, 1, false, "[race]", NULL,
      "@!%first ld.shared.b32 %r0, [%s];\n<<" SYNC ">>@%first st.shared.b32 [%s], %t;\n"},
+    {"two warps store what differs", 64, 1, false, "[race]", NULL, "<<@%first >>st.shared.b32 [%s], %w;\n"},
+    {"two warps store what is equal", 64, 1, true, "[race]", NULL, "<<@%first >>st.shared.v2.b64 [%s], {%g, %g};\n"},
+    {"an arrival that can count for the use before", 64, 1, false, "[early arrival]", "deadlock",
+     "@!%first bra OTHER;\nbar.arrive 1, 64;\n<<bar.sync 2, 64;\n>>bar.arrive 1, 64;\nbra END;\nOTHER:\n"
+     "bar.sync 1, 64;\nbar.arrive 2, 64;\nbar.sync 1, 64;\nEND:\n"},
     {"bulk store without proxy fence", 64, 1, false, "[proxy]", NULL,
      "@!%first st.shared.b32 [%s], %t;\n<<fence.proxy.async.shared::cta;\n>>" SYNC
      "@%lead cp.async.bulk.global.shared::cta.bulk_group [%g], [%s], 16;\n"
@@ -121,7 +126,7 @@ static const struct {
     {"commit before the last mma", 32, 1, false, "[exit]", "not all of these columns",
      INIT("0", "1") INIT_FENCE ALLOC DESCRIPTORS "<<" MMA("0", N64) COMMIT "||" COMMIT MMA("0", N64) ">>"
      WAIT("W0", "0", "0") FENCE_AFTER DEALLOC},
-    {"exit before a commit arrives", 32, 1, false, "[exit]", NULL,
+    {"exit before a commit arrives", 32, 1, true, "[exit]", NULL,
      INIT("0", "1") INIT("8", "1") INIT_FENCE ALLOC DESCRIPTORS MMA("0", N64) COMMIT
      "@%lead tcgen05.commit.cta_group::1.mbarrier::arrive::one.shared::cluster.b64 [%s + 8];\n"
      WAIT("W0", "0", "0") "<<" WAIT("W1", "8", "0") ">>" FENCE_AFTER DEALLOC},
@@ -141,6 +146,10 @@ static const struct {
      "mbarrier.arrive.shared::cta.b64 _, [%s], 33;\n>>" WAIT("W0", "0", "0")},
     {"bytes that never come", 32, 1, false, "deadlock", NULL,
      INIT("0", "1") INIT_FENCE SYNC "@%lead mbarrier.arrive.expect_tx.shared::cta.b64 _, [%s], <<128||256>>;\n"
+     "@%lead cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%s + 128], [%g], 128, [%s];\n"
+     WAIT("W0", "0", "0")},
+    {"bytes that nobody expects", 32, 1, false, "deadlock", NULL,
+     INIT("0", "1") INIT_FENCE SYNC "@%lead mbarrier.arrive.expect_tx.shared::cta.b64 _, [%s], <<128||64>>;\n"
      "@%lead cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%s + 128], [%g], 128, [%s];\n"
      WAIT("W0", "0", "0")},
     {"init without barrier", 64, 1, false, "[init]", "never initialised",

@@ -120,6 +120,7 @@ static void run(struct launch *l, enum emu_order order, uint32_t x, uint32_t y) 
                           .params = l->params,
                           .param_bytes = l->param_bytes,
                           .order = order,
+                          .check = EMU_CHECK_ERROR,
                           .seed = 11,
                           .timeout_ms = 60000,
                           .device = l->device};

@@ -130,10 +130,10 @@ void emu_judge_group_wait(struct emu_warp *warp, enum emu_judge_group group, uin
 /* ---- the end ---- */
 
 static void say(struct emu_judge *judge, const struct emu_cta *cta, const struct judge_party *p,
-                const char *text) {
+                enum judge_level level, const char *text) {
     char where[64];
     snprintf(where, sizeof where, "end of CTA %u", cta->rank);
-    judge_say(judge, &(struct judge_report){.name = "exit", .now = p}, where, "%s", text);
+    judge_say(judge, &(struct judge_report){.name = "exit", .level = level, .now = p}, where, "%s", text);
 }
 
 static void check_warp(struct emu_judge *judge, struct emu_cta *cta, const struct emu_judge_warp *w) {
@@ -154,17 +154,20 @@ static void check_warp(struct emu_judge *judge, struct emu_cta *cta, const struc
         uint32_t at = w->base + (uint32_t)rows[i].c;
         struct judge_party p = {
             .who = (uint16_t)at, .epoch = rows[i].last, .pc = rows[i].pc, .kind = (uint8_t)rows[i].kind};
-        if (cta->judge->end[at] < rows[i].last) say(judge, cta, &p, rows[i].text);
+        if (cta->judge->end[at] < rows[i].last) say(judge, cta, &p, JUDGE_ERROR, rows[i].text);
     }
 }
 
+/* That the multiplies behind a commit are over is asked of them (check_warp); of its arrival alone only the
+ * manual's reader would ask: it touches nothing but the CTA's own mbarrier. Triton leaves such. */
 static void check_barriers(struct emu_judge *judge, struct emu_cta *cta) {
     for (uint32_t i = 0; i < cta->judge->barrier_count; i++) {
         const struct judge_barrier *b = &cta->judge->barriers[i];
         if (cta->judge->end[b->component] >= b->async_phase) continue;
         struct judge_party p = {
             .who = (uint16_t)b->component, .epoch = b->async_phase, .pc = b->async_pc, .kind = JUDGE_TMA};
-        say(judge, cta, &p, "the CTA may end before it arrives: no thread of it waits for that phase");
+        say(judge, cta, &p, b->async_commit ? JUDGE_STRICT : JUDGE_ERROR,
+            "the CTA may end before it arrives: no thread of it waits for that phase");
     }
 }
 
@@ -172,7 +175,7 @@ static void check_peers(struct emu_judge *judge, struct emu_cta *cta) {
     for (uint32_t n = 0; n < judge->warps * judge->cluster->cta_count; n++) {
         const struct judge_party *p = &cta->judge->remote[n];
         if (p->kind && !judge_knows(cta->judge->end, p))
-            say(judge, cta, p,
+            say(judge, cta, p, JUDGE_ERROR,
                 "another CTA's access, and this CTA may have ended: no barrier.cluster or wait behind it");
     }
 }

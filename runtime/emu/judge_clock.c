@@ -160,7 +160,7 @@ bool emu_judge_cluster(struct emu_cluster *cluster) {
     if (!judge) return false;
     judge->cluster = cluster;
     judge->warps = cluster->ctas[0]->warp_count;
-    judge->per_cta = judge->warps * JUDGE_COMPONENTS + JUDGE_BARRIERS;
+    judge->per_cta = judge->warps * JUDGE_COMPONENTS + JUDGE_BARRIERS + JUDGE_NAMED;
     judge->width = judge->per_cta * cluster->cta_count;
     for (uint32_t c = 0; c < cluster->cta_count; c++)
         if (!make_cta(judge, cluster->ctas[c])) return false;

@@ -157,6 +157,7 @@ static void update_by_effect(struct emu_judge *judge, struct judge_barrier *b, s
     b->last_by = NULL;
     b->async_phase = b->phases + 1;
     b->async_pc = o->party.pc;
+    b->async_commit = o->party.kind == JUDGE_COMMIT && o->issuer->warp->cta->rank == b->address >> 24;
 }
 
 static void update_by_warp(struct emu_judge_warp *w, struct judge_barrier *b, const struct emu_insn *insn,

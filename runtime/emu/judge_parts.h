@@ -3,7 +3,8 @@
  * A clock is a vector of components; a component counts what one actor has done, in epochs.
  *   - Of a warp: its own accesses; its tensor pipe's commits; its tcgen05 fences; its tcgen05.ld and st that
  *     were waited for; its bulk, cp.async and wgmma groups; its steps in mere execution order.
- *   - Of a barrier: the phases of an mbarrier that are over, which is how copies tell of their end.
+ *   - Of a barrier: the phases of an mbarrier that are over, which is how copies tell of their end; the
+ *     generations of a named barrier that are.
  *
  * x happened before y when y's clock holds at least x's epoch in x's component. */
 #ifndef EMU_JUDGE_PARTS_H
@@ -26,6 +27,7 @@ enum judge_component {
 };
 enum {
     JUDGE_BARRIERS = 96 /* mbarriers of a CTA that are told apart */,
+    JUDGE_NAMED = 16 /* barriers of bar and barrier.cta */,
     JUDGE_READERS = 3,
     JUDGE_BUCKETS = 64
 };
@@ -119,6 +121,7 @@ struct judge_barrier { /* an mbarrier */
     uint8_t *known;                       /* by warp: 1 its init is known, 2 to the async proxy */
     const struct emu_warp *ended_by;      /* whose arrival ended the last phase; NULL: an effect's */
     uint32_t async_phase, async_pc;       /* newest phase + 1 in which an asynchronous arrival landed */
+    bool async_commit;                    /* it was its own CTA's tcgen05.commit */
     const struct emu_judge_warp *last_by; /* whose arrival was joined last, at which version */
     uint32_t last_version;
 };

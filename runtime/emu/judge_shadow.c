@@ -4,6 +4,7 @@
  * JUDGE_READERS reads since. Of more concurrent readers the oldest is forgotten: a hazard may go unnoticed,
  * none is made up. */
 #include <stdio.h>
+#include <string.h>
 
 #include "runtime/emu/judge_parts.h"
 
@@ -13,7 +14,9 @@ struct visit { /* an access on its way through the cells */
     const struct judge_clock *clock;
     struct judge_party party;
     bool writes;
-    uint32_t offset; /* of the cell, for the report */
+    uint32_t offset;             /* of the cell, for the report */
+    const struct emu_insn *insn; /* an st by `lane` of `bytes` to shared `address`, not yet done; else NULL */
+    uint32_t lane, address, bytes;
 };
 
 /* What is missing between an access and a later one that conflicts with it. */
@@ -47,6 +50,31 @@ static void explain(const struct visit *v, const struct judge_report *r, const c
     }
 }
 
+/* Whether this store writes what is there already. */
+static bool writes_same(const struct visit *v) {
+    const struct emu_opnd *from = v->insn ? &v->insn->op[1] : NULL;
+    if (!from || from->kind != EMU_OP_VECTOR) return false;
+    const struct emu_warp *warp = judge_warp_of(v->judge, v->party.who)->warp;
+    const uint8_t *there = emu_shared(v->judge->cluster, v->address, v->bytes);
+    uint32_t each = v->bytes / from->count;
+    for (uint32_t k = 0; k < from->count; k++) {
+        const struct emu_opnd *e = &from->elems[k];
+        const void *lanes = emu_lanes(warp, e);
+        uint64_t value[2] = {
+            e->bytes >= 8 ? ((const uint64_t *)lanes)[v->lane] : ((const uint32_t *)lanes)[v->lane], 0};
+        if (each == 16) value[1] = ((const uint64_t *)lanes)[EMU_LANES + v->lane];
+        if (!there || memcmp(value, there + k * each, each) != 0) return false;
+    }
+    return true;
+}
+
+/* Stores of one value to one place: a uniform-size data race (8.7.2), in which every read finds one of the
+ * two, so that nothing depends on which came last. */
+static bool is_harmless(const struct visit *v, const struct judge_party *then, bool then_writes) {
+    return v->writes && then_writes && v->party.kind == JUDGE_LDST && then->kind == JUDGE_LDST &&
+           then->mask == v->party.mask && writes_same(v);
+}
+
 static void say(const struct visit *v, const struct judge_party *then, bool then_writes) {
     char where[64];
     struct judge_report r = {
@@ -62,6 +90,10 @@ static void say(const struct visit *v, const struct judge_party *then, bool then
         r.name = "proxy";
         judge_say(v->judge, &r, where,
                   "the one is over, but no fence.proxy.async stands between it and the asynchronous one");
+        return;
+    } else if (is_harmless(v, then, then_writes)) {
+        r.level = JUDGE_STRICT;
+        judge_say(v->judge, &r, where, "nothing orders them; the values are equal this time");
         return;
     }
     explain(v, &r, where);
@@ -177,12 +209,12 @@ void emu_judge_shared(struct emu_warp *warp, const struct emu_insn *insn, uint32
                       uint32_t lane) {
     struct emu_judge_warp *w = warp->judge;
     const struct judge_access *how = judge_access_of(w->judge, insn);
-    (void)lane;
     if (!how->read && !how->write) return;
     if (how->acquires) emu_judge_global(warp, insn, address);
     judge_touch(w);
     struct visit v = {.judge = w->judge, .cta = warp->cta->cluster->ctas[address >> 24], .clock = &w->clock};
     v.writes = how->write;
+    if (how->write && !how->read) v.insn = insn, v.lane = lane, v.address = address, v.bytes = bytes;
     v.party = (struct judge_party){.who = (uint16_t)w->base,
                                    .epoch = w->clock.g[w->base],
                                    .pc = judge_pc(warp, insn),

@@ -2,6 +2,7 @@
  *
  * Flags: atomics and strong (volatile, relaxed, acquire, release) accesses give and take clocks by address,
  * all addresses of a bucket together: more order than there is, never less. */
+#include <stdio.h>
 #include <string.h>
 
 #include "runtime/emu/decode.h"
@@ -18,17 +19,45 @@ static struct judge_clock *meeting(struct emu_judge *judge, struct judge_rendezv
     return &r->clock;
 }
 
+/* The component that counts a named barrier's generations that are over. */
+static uint32_t generations_of(const struct emu_judge_warp *w, uint32_t barrier) {
+    return w->warp->cta->rank * w->judge->per_cta + w->judge->warps * JUDGE_COMPONENTS + JUDGE_BARRIERS +
+           barrier;
+}
+
+/* bar.arrive does not wait: who arrives again must know that what it arrived for before is over, else both
+ * arrivals could count for one generation. */
+static void check_generation(struct emu_judge_warp *w, uint32_t barrier, uint32_t generation) {
+    if (w->clock.g[generations_of(w, barrier)] >= generation) return;
+    struct judge_party now = {.who = (uint16_t)w->base,
+                              .epoch = w->clock.g[w->base],
+                              .pc = w->warp->split[w->warp->current].pc,
+                              .kind = JUDGE_LDST};
+    char where[32];
+    snprintf(where, sizeof where, "barrier %u", barrier);
+    judge_say(
+        w->judge, &(struct judge_report){.name = "early arrival", .now = &now}, where,
+        "it counts for use %u of the barrier but could have come during use %u, whose end is not waited for",
+        generation + 1, generation);
+}
+
 void emu_judge_bar_arrive(struct emu_warp *warp, uint32_t barrier) {
     struct emu_judge_warp *w = warp->judge;
     uint32_t generation = warp->cta->barrier[barrier].generation;
     struct judge_clock *clock =
         meeting(w->judge, &warp->cta->judge->named[barrier][generation & 3], generation);
+    check_generation(w, barrier, generation);
     if (clock) judge_release(w, clock);
 }
 
 void emu_judge_bar_wait(struct emu_warp *warp, uint32_t barrier, uint32_t generation) {
+    struct emu_judge_warp *w = warp->judge;
     const struct judge_rendezvous *r = &warp->cta->judge->named[barrier][generation & 3];
-    if (r->generation == generation) judge_acquire(warp->judge, &r->clock);
+    if (r->generation == generation) judge_acquire(w, &r->clock);
+    uint32_t *over = &w->clock.g[generations_of(w, barrier)];
+    if (*over > generation) return;
+    *over = generation + 1;
+    judge_changed(w);
 }
 
 /* A relaxed arrival orders execution, not memory: but for the init fence, tcgen05's fences, and "it has

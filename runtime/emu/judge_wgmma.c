@@ -1,12 +1,12 @@
-/* judge_wgmma: what a warpgroup's multiplies order. One begins once four warps have issued it; so whoever waits for its
- * group knows what the other three knew when they issued it. */
+/* judge_wgmma: what a warpgroup's multiplies order. One begins once four warps have issued it; so whoever
+ * waits for its group knows what the other three knew when they issued it. */
 #include <string.h>
 
 #include "runtime/emu/judge_parts.h"
 
 enum { GROUPS = 4 /* that are told apart; a warp further ahead makes a slow one know a little too much */ };
 
-struct judge_wgmma { /* of a warpgroup */
+struct judge_wgmma {                  /* of a warpgroup */
     struct judge_clock clock[GROUPS]; /* of all issues into group g, at g % GROUPS */
     uint32_t group[GROUPS];
 };
@@ -27,7 +27,8 @@ void emu_judge_wgmma_issue(struct emu_warp *warp) {
     struct judge_wgmma *g = of(w, true);
     uint32_t group = w->epoch[JUDGE_WGMMA], i = group % GROUPS;
     if (!g || g->group[i] > group) return;
-    if (g->group[i] < group) memset(g->clock[i].g, 0, 2 * sizeof(uint32_t) * w->judge->width); /* a is behind g */
+    if (g->group[i] < group)
+        memset(g->clock[i].g, 0, 2 * sizeof(uint32_t) * w->judge->width); /* a is behind g */
     g->group[i] = group;
     judge_release(w, &g->clock[i]);
 }
