@@ -26,7 +26,7 @@ ALL      := $(GEN) $(RUNTIME) $(EMU) $(CLI) $(TESTS) $(HELPERS) $(FUZZERS) $(PRO
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all device-test race examples bench-runtime install demo test grid mutate sanitize fuzz deps format clean help tests
+.PHONY: all coverage-emu device-test race examples bench-runtime install demo test grid mutate sanitize fuzz deps format clean help tests
 
 ##   all        the command line, the libraries and the emulated driver (the default)
 all: $(BUILD)/warploom $(BUILD)/libwarploom.so $(BUILD)/libwarploom_cuda.so
@@ -52,6 +52,12 @@ grid: all $(BUILD)/tests/grid
 MUTATE ?= $(patsubst schedules/%.lua,%,$(wildcard schedules/*.lua))
 mutate: all $(BUILD)/tests/mutate
 	@for s in $(MUTATE); do $(BUILD)/tests/mutate $$s || exit 1; done
+
+##   coverage-emu  the emulator's tests once more, and the instruction forms that none of them executed: there must be none
+coverage-emu: all tests
+	@rm -f $(BUILD)/coverage-emu.txt
+	@WARPLOOM_EMU_COVERAGE=$(abspath $(BUILD))/coverage-emu.txt $(BUILD)/tests/all --jobs 2 --timeout 300 --filter '@(emu|judge|oracle)*/*'
+	$(BUILD)/warploom emu --coverage $(BUILD)/coverage-emu.txt
 
 ##   race       the runtime's threads under ThreadSanitizer, on a driver that does nothing
 race: $(BUILD)/tests/race $(BUILD)/tests/libnull_cuda.so

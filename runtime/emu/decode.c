@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "runtime/emu/coverage.h"
+
 static _Noreturn void leave(struct emu_decoder *d, struct ptx_pos pos, const char *format, va_list args) {
     d->error->line = pos.line;
     d->error->column = pos.column;
@@ -120,6 +122,7 @@ static void decode_function(struct emu_decoder *d, uint32_t index) {
     emit_end(d);
     fn->consts = d->consts;
     fn->specials = d->specials;
+    emu_coverage_watch(fn);
 }
 
 bool emu_decode_module(struct emu_module *module, struct ptx_error *error) {

@@ -68,6 +68,7 @@ struct emu_insn {
     uint32_t guard_slot;
     uint8_t member_op;               /* 1 + index of the operand that names the lanes taking part (`mask`); 0: all of the warp */
     uint8_t scope;                   /* enum emu_scope of the row */
+    emu_sem_fn *watched;             /* what fn stood for before coverage.h put a watch in front */
     void *extra;                     /* decoded once by the row's own decoder (instruction descriptor fields, call target) */
 };
 
