@@ -58,7 +58,7 @@ static void sm100_forward(const struct wl_plan *plan, struct wl_cost *cost) {
     const struct wl_schedule *s = &plan->schedule;
     const struct wl_arch *arch = plan->arch;
     const double q = s->q_tiles, m = s->tile_m, n = s->tile_n, qk = plan->head_dim_qk, pv = plan->head_dim_pv;
-    const double kv_bytes = 2.0 * plan->dim_blocks * n * 128;
+    const double kv_bytes = (plan->qk.blocks * plan->qk.row_bytes + plan->pv.blocks * plan->pv.row_bytes) * n;
     add_row(cost, "mma", "S = Q K^T", "FLOP", q * 2 * m * n * qk, arch->mma_flops_16bit);
     add_row(cost, "mma", "O += P V", "FLOP", q * 2 * m * n * pv, arch->mma_flops_16bit);
     add_row(cost, "smem", "Q and K read by QK", "B", q * (m + n) * qk * 2, arch->smem_bytes_clk);
@@ -105,7 +105,7 @@ static void sm90_forward(const struct wl_plan *plan, struct wl_cost *cost) {
     add_row(cost, "mma", "O += P V", "FLOP", 2 * m * n * pv, arch->mma_flops_16bit);
     add_row(cost, "smem", "Q and K read by QK", "B", groups * (64 + n) * qk * 2, arch->smem_bytes_clk);
     add_row(cost, "smem", "V read by PV", "B", groups * n * pv * 2, arch->smem_bytes_clk);
-    add_row(cost, "smem", "K and V written by TMA", "B", 2.0 * plan->dim_blocks * n * 128,
+    add_row(cost, "smem", "K and V written by TMA", "B", 2.0 * plan->qk.blocks * plan->qk.row_bytes * n,
             arch->smem_bytes_clk);
     add_role(cost, arch, "consumer", (int)(groups * 128), sm90_consumer(plan));
     cost->mask_alu = groups * 128 * (n + 3) / arch->alu;

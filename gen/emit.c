@@ -114,13 +114,24 @@ static void push_exp2(lua_State *L, const struct wl_plan *plan) {
     set_int(L, "exp2_pairs", plan->exp2_pairs);
 }
 
+static void push_tile(lua_State *L, const char *key, const struct wl_plan_tile *tile) {
+    lua_newtable(L);
+    set_int(L, "blocks", tile->blocks);
+    set_int(L, "columns", tile->columns);
+    set_int(L, "row_bytes", tile->row_bytes);
+    lua_setfield(L, -2, key);
+}
+
 static void push_descriptors(lua_State *L, const struct wl_plan *plan) {
     const struct wl_schedule *s = &plan->schedule;
-    const struct wl_smem_desc k_major = {.sbo = 1024, .swizzle_bytes = 128};
-    /* V has head_dim along N: a further 64 elements are a column block away */
-    const struct wl_smem_desc n_major = {.lbo = plan->dim_blocks > 1 ? (uint32_t)s->tile_n * 128 : 0, .sbo = 1024, .swizzle_bytes = 128};
+    const uint32_t k_span = (uint32_t)plan->qk.row_bytes, n_span = (uint32_t)plan->pv.row_bytes;
+    const struct wl_smem_desc k_major = {.sbo = 8 * k_span, .swizzle_bytes = k_span};
+    /* V has head_dim along N: the next column block's elements are a block away */
+    const struct wl_smem_desc n_major = {
+        .lbo = plan->pv.blocks > 1 ? (uint32_t)s->tile_n * n_span : 0, .sbo = 8 * n_span, .swizzle_bytes = n_span};
     uint64_t (*const desc)(const struct wl_smem_desc *) = plan->arch->tmem_cols ? wl_umma_smem_desc : wl_wgmma_smem_desc;
     set_int(L, "desc_high", (lua_Integer)(desc(&k_major) >> 32));
+    set_int(L, "v_desc_high", (lua_Integer)(desc(&n_major) >> 32));
     set_int(L, "v_low_or", (lua_Integer)(desc(&n_major) & 0xffffffffu));
     if (!plan->arch->tmem_cols) return; /* wgmma has its shape in the instruction's name */
     const struct wl_instr_desc qk = {.ab = plan->dtype, .d_f32 = true, .m = s->tile_m, .n = s->tile_n};
@@ -159,7 +170,8 @@ static void push_plan(lua_State *L, const struct wl_plan *plan) {
     set_int(L, "stages_q", s->stages_q);
     set_int(L, "p_split", plan->p_split);
     set_int(L, "rows_per_tile", plan->launch.rows_per_tile);
-    set_int(L, "dim_blocks", plan->dim_blocks);
+    push_tile(L, "qk", &plan->qk);
+    push_tile(L, "pv", &plan->pv);
     set_int(L, "head_dim_pv", plan->head_dim_pv);
     set_int(L, "qk_steps", plan->head_dim_qk / 16);
     set_int(L, "pv_steps", s->tile_n / 16);

@@ -33,6 +33,11 @@ struct wl_plan_region {        /* of shared memory (bytes) or tensor memory (col
     int align;
 };
 
+struct wl_plan_tile {          /* how a tile's rows lie in shared memory: blocks of columns, one behind the other */
+    int blocks, columns;       /* columns: elements of a block's row */
+    int row_bytes;             /* of a block, which is its swizzle's span */
+};
+
 struct wl_plan_barrier {
     const char *name;          /* "s_full" */
     int offset;                /* bytes from the start of dynamic shared memory; the i-th at offset + 8 i */
@@ -54,7 +59,7 @@ struct wl_plan {
     int head_dim;              /* of the problem */
     int head_dim_qk;           /* rounded up to the MMA's K (16) */
     int head_dim_pv;           /* rounded up to the MMA's N (16) */
-    int dim_blocks;            /* 64-element (128-byte) column blocks of Q, K, V, O tiles */
+    struct wl_plan_tile qk, pv; /* of Q and K; of V and O */
     int threads;
     int regs_launch;           /* per thread at launch, before setmaxnreg */
     int p_split;               /* columns of P released first; tile_n = all at once */

@@ -7,6 +7,13 @@
 
 int wl_round_up(int value, int unit) { return (value + unit - 1) / unit * unit; }
 
+struct wl_plan_tile wl_plan_tile_of(int head_dim, int columns) {
+    return (struct wl_plan_tile){
+        .blocks = wl_round_up(head_dim, columns) / columns, .columns = columns, .row_bytes = columns * WL_ELEMENT_BYTES};
+}
+
+int wl_plan_tile_bytes(const struct wl_plan_tile *tile, int rows) { return tile->blocks * rows * tile->row_bytes; }
+
 enum wl_status wl_plan_refuse(const struct wl_plan *plan, struct wl_error *error, enum wl_field field, const char *format, ...) {
     char text[256];
     va_list list;
@@ -82,12 +89,13 @@ enum wl_status wl_plan_registers(struct wl_plan *plan, int idle_regs, enum wl_fi
                           plan->regs_launch, pool, wl_field_name(many), fits);
 }
 
-static void add_param(struct wl_launch *launch, enum wl_param_kind kind, enum wl_tensor tensor, int bytes, int rows, int *offset) {
+static void add_param(struct wl_launch *launch, enum wl_param_kind kind, enum wl_tensor tensor, int bytes,
+                      const struct wl_plan_tile *tile, int rows, int *offset) {
     struct wl_param *p = &launch->params[launch->param_count++];
     *offset = wl_round_up(*offset, kind == WL_PARAM_TENSOR_MAP ? 64 : bytes);
     *p = (struct wl_param){.kind = kind, .tensor = tensor, .offset = *offset};
     if (kind == WL_PARAM_TENSOR_MAP)
-        p->box = (struct wl_tensor_box){.box = {WL_BLOCK_DIM, rows, 1, 1}, .swizzle_bytes = WL_BLOCK_ROW_BYTES};
+        p->box = (struct wl_tensor_box){.box = {tile->columns, rows, 1, 1}, .swizzle_bytes = tile->row_bytes};
     *offset += bytes;
 }
 
@@ -114,12 +122,12 @@ void wl_plan_launch_forward(struct wl_plan *plan, int rows_per_tile, int o_rows)
     l->dtype = plan->dtype;
     l->causal = plan->causal;
     int offset = 0;
-    add_param(l, WL_PARAM_TENSOR_MAP, WL_TENSOR_Q, 128, s->tile_m, &offset);
-    add_param(l, WL_PARAM_TENSOR_MAP, WL_TENSOR_K, 128, s->tile_n, &offset);
-    add_param(l, WL_PARAM_TENSOR_MAP, WL_TENSOR_V, 128, s->tile_n, &offset);
-    add_param(l, WL_PARAM_TENSOR_MAP, WL_TENSOR_O, 128, o_rows, &offset);
-    add_param(l, WL_PARAM_POINTER, WL_TENSOR_LSE, 8, 0, &offset);
+    add_param(l, WL_PARAM_TENSOR_MAP, WL_TENSOR_Q, 128, &plan->qk, s->tile_m, &offset);
+    add_param(l, WL_PARAM_TENSOR_MAP, WL_TENSOR_K, 128, &plan->qk, s->tile_n, &offset);
+    add_param(l, WL_PARAM_TENSOR_MAP, WL_TENSOR_V, 128, &plan->pv, s->tile_n, &offset);
+    add_param(l, WL_PARAM_TENSOR_MAP, WL_TENSOR_O, 128, &plan->pv, o_rows, &offset);
+    add_param(l, WL_PARAM_POINTER, WL_TENSOR_LSE, 8, NULL, 0, &offset);
     static const enum wl_param_kind scalars[] = {WL_PARAM_SEQLEN_Q, WL_PARAM_SEQLEN_K, WL_PARAM_HEADS,     WL_PARAM_HEAD_RATIO,
                                                  WL_PARAM_M_TILES,  WL_PARAM_TILES,    WL_PARAM_SCALE_LOG2};
-    for (size_t i = 0; i < sizeof scalars / sizeof scalars[0]; i++) add_param(l, scalars[i], WL_TENSOR_Q, 4, 0, &offset);
+    for (size_t i = 0; i < sizeof scalars / sizeof scalars[0]; i++) add_param(l, scalars[i], WL_TENSOR_Q, 4, NULL, 0, &offset);
 }

@@ -5,10 +5,13 @@
 #include "gen/plan.h"
 
 enum { WL_WARPGROUP = 4, WL_WARP_THREADS = 32, WL_GROUP_THREADS = 128 };
-/* Q, K, V and O tiles lie in column blocks of 64 16-bit elements: 128 bytes a row, the span of the 128B swizzle. */
-enum { WL_BLOCK_DIM = 64, WL_BLOCK_ROW_BYTES = 128, WL_TILE_ALIGN = 1024 };
+/* Q, K, V and O tiles lie in column blocks of 64 16-bit elements, the span of the 128B swizzle, or of 32, that of 64B. */
+enum { WL_BLOCK_DIM = 64, WL_BLOCK_DIM_HALF = 32, WL_ELEMENT_BYTES = 2, WL_TILE_ALIGN = 1024 };
 
 int wl_round_up(int value, int unit);
+
+struct wl_plan_tile wl_plan_tile_of(int head_dim, int columns);
+int wl_plan_tile_bytes(const struct wl_plan_tile *tile, int rows);
 
 /* Refuses with WL_ERR_FIT at the field's line of the schedule; the text is printf's. */
 enum wl_status wl_plan_refuse(const struct wl_plan *plan, struct wl_error *error, enum wl_field field, const char *format, ...)

@@ -86,13 +86,12 @@ static void plan_barriers(struct wl_plan *plan) {
 
 static enum wl_status plan_smem(struct wl_plan *plan, struct wl_error *error) {
     const struct wl_schedule *s = &plan->schedule;
-    int q_bytes = plan->dim_blocks * s->tile_m * WL_BLOCK_ROW_BYTES;
     wl_plan_add_smem(plan, "tmem_address", 4, 1, 16);
     /* factor[q_tiles][128], then sum[q_tiles][128] */
     wl_plan_add_smem(plan, "stats", 2 * s->q_tiles * s->tile_m * STATS_BYTES, 1, 16);
-    wl_plan_add_smem(plan, "O", q_bytes, s->q_tiles, WL_TILE_ALIGN);
-    wl_plan_add_smem(plan, "Q", q_bytes, s->q_tiles, WL_TILE_ALIGN);
-    return wl_plan_add_ring(plan, plan->dim_blocks * s->tile_n * WL_BLOCK_ROW_BYTES, error);
+    wl_plan_add_smem(plan, "O", wl_plan_tile_bytes(&plan->pv, s->tile_m), s->q_tiles, WL_TILE_ALIGN);
+    wl_plan_add_smem(plan, "Q", wl_plan_tile_bytes(&plan->qk, s->tile_m), s->q_tiles, WL_TILE_ALIGN);
+    return wl_plan_add_ring(plan, wl_plan_tile_bytes(&plan->qk, s->tile_n), error);
 }
 
 enum wl_status wl_plan_sm100_forward(struct wl_plan *plan, struct wl_error *error) {
@@ -103,6 +102,8 @@ enum wl_status wl_plan_sm100_forward(struct wl_plan *plan, struct wl_error *erro
         return wl_plan_refuse(plan, error, WL_FIELD_tile_n, "%d is not 32, 64, 96 or 128, what tensor memory is read and held in", s->tile_n);
     if (plan->head_dim > 128) return wl_plan_refuse(plan, error, WL_FIELD_head_dim, "%d is more than the 128 that this version's sm_100a kernel holds", plan->head_dim);
     plan->kernel = "sm100/forward/kernel";
+    /* blocks of 32 columns where they are filled better: 8 to 32, 72 to 96 */
+    if (wl_round_up(plan->head_dim, WL_BLOCK_DIM_HALF) % WL_BLOCK_DIM) plan->qk = plan->pv = wl_plan_tile_of(plan->head_dim, WL_BLOCK_DIM_HALF);
     plan->p_split = s->p_split < s->tile_n ? s->p_split : s->tile_n;
     enum wl_status status = plan_roles(plan, error);
     if (status == WL_OK) status = plan_tmem(plan, error);

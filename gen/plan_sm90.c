@@ -56,8 +56,8 @@ enum wl_status wl_plan_sm90_forward(struct wl_plan *plan, struct wl_error *error
     if (status == WL_OK) status = check_accumulators(plan, error);
     if (status != WL_OK) return status;
     plan_barriers(plan);
-    wl_plan_add_smem(plan, "Q", plan->dim_blocks * s->tile_m * WL_BLOCK_ROW_BYTES, s->stages_q, WL_TILE_ALIGN);
-    status = wl_plan_add_ring(plan, plan->dim_blocks * s->tile_n * WL_BLOCK_ROW_BYTES, error);
+    wl_plan_add_smem(plan, "Q", wl_plan_tile_bytes(&plan->qk, s->tile_m), s->stages_q, WL_TILE_ALIGN);
+    status = wl_plan_add_ring(plan, wl_plan_tile_bytes(&plan->qk, s->tile_n), error);
     if (status == WL_OK) wl_plan_launch_forward(plan, s->tile_m, s->tile_m);
     return status;
 }

@@ -1,11 +1,11 @@
--- Attention forward on sm_100a, head dimensions 72 to 128. Every knob is written out; what is derived (shared-memory
+-- Attention forward on sm_100a, head dimensions 104 to 128. Every knob is written out; what is derived (shared-memory
 -- offsets, tensor-memory columns, barriers) is the planner's: `warploom explain sm100_fwd_hd128` shows it.
 -- Nobody has run this on a B200 yet: evidence is ptxas 13.0, the emulated device, and FlashAttention-4's public choices.
 return {
   target       = "sm_100a",    -- or "sm_103a"
   pass         = "forward",
-  head_dim     = 128,          -- largest; 72, 80, .. 120 are zero-filled by TMA
-  head_dim_min = 72,           -- smaller ones: sm100_fwd_hd64
+  head_dim     = 128,          -- largest; 104, 112 and 120 are zero-filled by TMA
+  head_dim_min = 104,          -- smaller ones: sm100_fwd_hd96, sm100_fwd_hd64
   dtype        = "bf16",       -- or "fp16"
   causal       = false,        -- or true: bottom-right aligned
 

@@ -62,6 +62,11 @@ static const struct wl_knob wl_knobs[] = {
     {"sm100_fwd_hd128", {"head_order=head"}, "causal=true"},
     {"sm100_fwd_hd128", {"head_order=group"}, "causal=true"},
     {"sm100_fwd_hd128", {"head_order=auto"}, NULL},
+    {"sm100_fwd_hd96",  {"stages_kv=2"}, NULL},
+    {"sm100_fwd_hd96",  {"tile_n=96"}, NULL},
+    {"sm100_fwd_hd96",  {"q_tiles=1"}, NULL},
+    {"sm100_fwd_hd96",  {"dtype=fp16"}, NULL},
+    {"sm100_fwd_hd96",  {"causal=true"}, NULL},
     {"sm100_fwd_hd128", {"name=another"}, NULL},
 };
 /* clang-format on */

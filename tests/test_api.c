@@ -178,7 +178,7 @@ static const struct refusal {
     {{1024, WL_BF16, false, NULL}, WL_ERR_INPUT, "no schedule serves head dimension 1024 on sm_100a"},
     {{64, WL_BF16, false, "nonsense"}, WL_ERR_INPUT, "no shipped schedule has that name"},
     {{64, WL_BF16, false, "sm90_fwd_hd64"}, WL_ERR_INPUT, "is for sm_90a"},
-    {{64, WL_BF16, false, "sm100_fwd_hd128"}, WL_ERR_INPUT, "serves head dimensions 72 to 128"},
+    {{64, WL_BF16, false, "sm100_fwd_hd128"}, WL_ERR_INPUT, "serves head dimensions 104 to 128"},
 };
 
 Test(api, refusals, .init = set_up, .fini = tear_down) {

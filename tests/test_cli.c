@@ -106,7 +106,7 @@ static const struct row {
     {"run sm100_fwd_hd128 --seq-k 99999999999999999999", 2, 2, "--seq-k: 99999999999999999999 is out of range"},
     {"run sm100_fwd_hd128 --heads 6 --kv-heads 4",  2, 2, "must divide heads, which is 6"},
     {"run sm100_fwd_hd128 --batch 2147483647 --heads 2147483647 --seq-q 2147483647", 2, 2, "does not fit in 64 bits"},
-    {"run sm100_fwd_hd128 --head-dim 40",           2, 2, "72 to 128"},
+    {"run sm100_fwd_hd128 --head-dim 40",           2, 2, "104 to 128"},
     {"run sm100_fwd_hd128 --scale nan",             2, 2, "--scale: \"nan\" is not a number"},
     {"run sm100_fwd_hd128 --dtype fp32",            2, 2, "--dtype: \"fp32\" is none of bf16|fp16"},
     {"run sm100_fwd_hd128 --order sometimes",       2, 2, "none of eager, late, random:SEED"},

@@ -73,6 +73,8 @@ static const struct kernel { const char *schedule, *overrides[3]; } kernels[] = 
     {"sm100_fwd_hd128", {"causal=true", "target=sm_103a"}},
     {"sm100_fwd_hd128", {"dtype=fp16"}},
     {"sm100_fwd_hd64",  {"causal=true"}},
+    {"sm100_fwd_hd96",  {"causal=false"}},
+    {"sm100_fwd_hd96",  {"causal=true", "dtype=fp16"}},
     {"sm100_fwd_hd64",  {"causal=false", "dtype=fp16"}},
     {"sm100_fwd_hd128", {"exp2_degree=5"}},
     {"sm100_fwd_hd128", {"exp2_share=0", "p_split=16"}},

@@ -33,8 +33,10 @@ static const struct refusal {
     {"sm100_fwd_hd128", {"warp_load=9"}, 128, WL_ERR_FIT, "warp_load", "taken by correction"},
     {"sm100_fwd_hd128", {"warp_softmax=12"}, 128, WL_ERR_FIT, "warp_softmax", "has 16"},
     {"sm100_fwd_hd128", {"cta_pair=true"}, 128, WL_ERR_FIT, "cta_pair", "false"},
-    {"sm100_fwd_hd128", {NULL}, 64, WL_ERR_INPUT, "head_dim", "72 to 128"},
-    {"sm100_fwd_hd128", {NULL}, 136, WL_ERR_INPUT, "head_dim", "72 to 128"},
+    {"sm100_fwd_hd96", {"stages_kv=6"}, 96, WL_ERR_FIT, "stages_kv", "(5 fit)"},
+    {"sm100_fwd_hd96", {NULL}, 104, WL_ERR_INPUT, "head_dim", "72 to 96"},
+    {"sm100_fwd_hd128", {NULL}, 64, WL_ERR_INPUT, "head_dim", "104 to 128"},
+    {"sm100_fwd_hd128", {NULL}, 136, WL_ERR_INPUT, "head_dim", "104 to 128"},
     {"sm100_fwd_hd128", {NULL}, 100, WL_ERR_INPUT, "head_dim", "multiple of 8"},
 };
 
@@ -58,7 +60,9 @@ static const struct fitting {
     int head_dim;
 } fittings[] = {
     {"sm100_fwd_hd128", {NULL}, 128},
-    {"sm100_fwd_hd128", {"causal=true", "dtype=fp16"}, 72},
+    {"sm100_fwd_hd128", {"causal=true", "dtype=fp16"}, 104},
+    {"sm100_fwd_hd96", {NULL}, 96},
+    {"sm100_fwd_hd96", {NULL}, 72},
     {"sm100_fwd_hd128", {"q_tiles=1", "stages_kv=4"}, 128},
     {"sm100_fwd_hd128", {"tile_n=32", "stages_kv=12", "p_split=16"}, 128},
     {"sm100_fwd_hd128", {"warp_softmax=4", "warp_correction=12", "warp_mma=0", "warp_epilogue=1", "warp_load=2"}, 128},
