@@ -84,7 +84,7 @@ void emu_judge_issue(struct emu_cluster *cluster, struct emu_async *op) {
     if (!o) return;
     *o = (struct emu_judge_op){.refs = 1, .issuer = w};
     const char *name = op->insn->source->mnemonic;
-    if (strncmp(name, "mbarrier", 8) == 0) judge_order(w);
+    if (strncmp(name, "mbarrier", 8) == 0 || strstr(name, "mbarrier::complete_tx")) judge_order(w);
     if (strncmp(name, "tcgen05.st", 10) == 0) judge_touch(w);
     o->snap = judge_snapshot(w);
     identify(o, w, op);

@@ -121,7 +121,7 @@ static void check_missed(struct emu_judge *judge, const struct judge_barrier *b)
         if (!s->any || s->phases != b->phases) continue;
         const struct emu_judge_warp *w =
             judge->cluster->ctas[n / judge->warps]->warps[n % judge->warps].judge;
-        if (b->sum.g[w->base] >= s->epoch) continue;
+        if (b->sum.g[w->base] >= s->epoch || b->sum.g[w->base + JUDGE_ORDER] >= s->order) continue;
         struct judge_party now = {
             .who = (uint16_t)w->base, .epoch = s->epoch, .pc = s->pc, .kind = JUDGE_LDST};
         char text[160];
@@ -140,9 +140,20 @@ static void end_phase(struct emu_judge *judge, struct judge_barrier *b) {
     memcpy(b->done.g, b->sum.g, 2 * sizeof(uint32_t) * judge->width);
 }
 
+/* A phase does not end before the bytes that land in it were asked for: execution order, no more. */
+static void join_order(const struct emu_judge *judge, struct judge_clock *to, const struct judge_clock *from) {
+    for (uint32_t n = 0; n < warps_of(judge); n++) {
+        uint32_t at = n / judge->warps * judge->per_cta + n % judge->warps * JUDGE_COMPONENTS + JUDGE_ORDER;
+        if (to->g[at] < from->g[at]) to->g[at] = to->a[at] = from->g[at];
+    }
+}
+
 /* What an asynchronous arrival brings: the clocks of its issue, and that what it stands behind is over. */
 static void join_effect(struct emu_judge *judge, struct judge_barrier *b, const struct emu_judge_op *o) {
-    if (o->party.kind == JUDGE_TMA) return; /* its end is the phase itself */
+    if (o->party.kind == JUDGE_TMA) { /* its end is the phase itself */
+        join_order(judge, &b->sum, &o->snap->clock);
+        return;
+    }
     judge_join(judge, &b->sum, &o->snap->clock);
     uint32_t at = o->party.who;
     bool brings = o->party.kind == JUDGE_COMMIT || o->party.kind == JUDGE_COPY_ARRIVE;
@@ -203,7 +214,7 @@ void emu_judge_mbarrier_seen(struct emu_warp *warp, const struct emu_insn *insn,
     judge_touch(w);
     if (w->clock.g[b->component] < b->phases) judge_acquire(w, &b->done);
     b->seen[judge_warp_number(w)] =
-        (struct judge_seen){.any = true, .phases = b->phases, .epoch = w->clock.g[w->base], .pc = now.pc};
+        (struct judge_seen){.any = true, .phases = b->phases, .epoch = w->clock.g[w->base], .order = w->epoch[JUDGE_ORDER], .pc = now.pc};
 }
 
 bool emu_judge_mbarrier_known(const struct emu_warp *warp, uint32_t address) {

@@ -22,7 +22,7 @@ enum judge_component {
     JUDGE_BULK, /* sources read by bulk groups */
     JUDGE_COPY, /* cp.async groups */
     JUDGE_WGMMA,
-    JUDGE_ORDER, /* execution order, not memory order: barrier.cluster.arrive.relaxed, fence.mbarrier_init */
+    JUDGE_ORDER, /* execution order, not memory order: barrier.cluster.arrive.relaxed, fence.mbarrier_init, copies */
     JUDGE_COMPONENTS
 };
 enum {
@@ -103,7 +103,7 @@ struct emu_judge_warp {
 };
 
 struct judge_seen {
-    uint32_t phases, epoch, pc;
+    uint32_t phases, epoch, order, pc;
     bool any;
 };
 
