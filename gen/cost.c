@@ -58,11 +58,12 @@ static void sm100_forward(const struct wl_plan *plan, struct wl_cost *cost) {
     const struct wl_schedule *s = &plan->schedule;
     const struct wl_arch *arch = plan->arch;
     const double q = s->q_tiles, m = s->tile_m, n = s->tile_n, qk = plan->head_dim_qk, pv = plan->head_dim_pv;
-    const double kv_bytes = (plan->qk.blocks * plan->qk.row_bytes + plan->pv.blocks * plan->pv.row_bytes) * n;
+    const double share = 1.0 / plan->cluster; /* of K and V: a pair halves them */
+    const double kv_bytes = plan->qk.blocks * plan->qk.row_bytes * plan->kv_rows + plan->v.blocks * plan->v.row_bytes * n;
     add_row(cost, "mma", "S = Q K^T", "FLOP", q * 2 * m * n * qk, arch->mma_flops_16bit);
     add_row(cost, "mma", "O += P V", "FLOP", q * 2 * m * n * pv, arch->mma_flops_16bit);
-    add_row(cost, "smem", "Q and K read by QK", "B", q * (m + n) * qk * 2, arch->smem_bytes_clk);
-    add_row(cost, "smem", "V read by PV", "B", q * n * pv * 2, arch->smem_bytes_clk);
+    add_row(cost, "smem", "Q and K read by QK", "B", q * (m + n * share) * qk * 2, arch->smem_bytes_clk);
+    add_row(cost, "smem", "V read by PV", "B", q * n * share * pv * 2, arch->smem_bytes_clk);
     add_row(cost, "smem", "K and V written by TMA", "B", kv_bytes, arch->smem_bytes_clk);
     add_row(cost, "smem", "rescale factors", "B", q * m * 4 * 2, arch->smem_bytes_clk);
     add_row(cost, "tmem", "S read by softmax", "B", q * m * n * 4, arch->tmem_read_bytes);
@@ -71,7 +72,7 @@ static void sm100_forward(const struct wl_plan *plan, struct wl_cost *cost) {
         add_role(cost, arch, "correction", (int)m, sm100_correction_step);
         if (s->q_tiles > 1) add_role(cost, arch, "correction", (int)m, sm100_correction_turn);
     }
-    /* descriptors, MMAs and commits; waiting for P, K and V */
+    /* descriptors, MMAs and commits; waiting for P, K and V; of a pair, the leader's */
     double mma_warp = q * (3 * qk / 16 + 2 * n / 16 + 16) + 24;
     add_row(cost, "issue", "mma", "warp instruction", mma_warp, arch->issue_warps);
     cost->mask_alu = q * m * (2 * n + 2) / arch->alu;

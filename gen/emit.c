@@ -124,19 +124,20 @@ static void push_tile(lua_State *L, const char *key, const struct wl_plan_tile *
 
 static void push_descriptors(lua_State *L, const struct wl_plan *plan) {
     const struct wl_schedule *s = &plan->schedule;
-    const uint32_t k_span = (uint32_t)plan->qk.row_bytes, n_span = (uint32_t)plan->pv.row_bytes;
+    const uint32_t k_span = (uint32_t)plan->qk.row_bytes, n_span = (uint32_t)plan->v.row_bytes;
     const struct wl_smem_desc k_major = {.sbo = 8 * k_span, .swizzle_bytes = k_span};
     /* V has head_dim along N: the next column block's elements are a block away */
     const struct wl_smem_desc n_major = {
-        .lbo = plan->pv.blocks > 1 ? (uint32_t)s->tile_n * n_span : 0, .sbo = 8 * n_span, .swizzle_bytes = n_span};
+        .lbo = plan->v.blocks > 1 ? (uint32_t)s->tile_n * n_span : 0, .sbo = 8 * n_span, .swizzle_bytes = n_span};
     uint64_t (*const desc)(const struct wl_smem_desc *) = plan->arch->tmem_cols ? wl_umma_smem_desc : wl_wgmma_smem_desc;
     set_int(L, "desc_high", (lua_Integer)(desc(&k_major) >> 32));
     set_int(L, "v_desc_high", (lua_Integer)(desc(&n_major) >> 32));
     set_int(L, "v_low_or", (lua_Integer)(desc(&n_major) & 0xffffffffu));
     if (!plan->arch->tmem_cols) return; /* wgmma has its shape in the instruction's name */
-    const struct wl_instr_desc qk = {.ab = plan->dtype, .d_f32 = true, .m = s->tile_m, .n = s->tile_n};
+    const int m = plan->cluster * s->tile_m;
+    const struct wl_instr_desc qk = {.ab = plan->dtype, .d_f32 = true, .m = m, .n = s->tile_n};
     const struct wl_instr_desc pv = {
-        .ab = plan->dtype, .d_f32 = true, .b_major = WL_MAJOR_MN, .m = s->tile_m, .n = plan->head_dim_pv};
+        .ab = plan->dtype, .d_f32 = true, .b_major = WL_MAJOR_MN, .m = m, .n = plan->head_dim_pv};
     set_int(L, "idesc_qk", wl_umma_instr_desc(&qk));
     set_int(L, "idesc_pv", wl_umma_instr_desc(&pv));
 }
@@ -172,6 +173,11 @@ static void push_plan(lua_State *L, const struct wl_plan *plan) {
     set_int(L, "rows_per_tile", plan->launch.rows_per_tile);
     push_tile(L, "qk", &plan->qk);
     push_tile(L, "pv", &plan->pv);
+    push_tile(L, "v", &plan->v);
+    set_int(L, "cluster", plan->cluster);
+    lua_pushboolean(L, plan->cluster > 1);
+    lua_setfield(L, -2, "cta_pair");
+    set_int(L, "kv_rows", plan->kv_rows);
     set_int(L, "head_dim_pv", plan->head_dim_pv);
     set_int(L, "qk_steps", plan->head_dim_qk / 16);
     set_int(L, "pv_steps", s->tile_n / 16);
@@ -214,6 +220,7 @@ static void header(const struct wl_plan *plan, struct wl_text *ptx) {
                    plan->head_dim, plan->dtype == WL_BF16 ? "bf16" : "fp16", plan->causal ? "causal" : "full", WL_VERSION);
     header_schedule(plan, ptx);
     wl_text_printf(ptx, "//\n// warps: %d threads, %d registers each at launch\n", plan->threads, plan->regs_launch);
+    if (plan->cluster > 1) wl_text_printf(ptx, "// cluster: %d CTAs; what follows is each one's\n", plan->cluster);
     for (int i = 0; i < plan->role_count; i++) {
         const struct wl_plan_role *r = &plan->roles[i];
         wl_text_printf(ptx, "//   %-12s warps %2d to %2d, %3d registers\n", r->name, r->warp, r->warp + r->warps - 1, r->regs);

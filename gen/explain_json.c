@@ -44,6 +44,7 @@ static void put_tiles(const struct wl_plan *plan, struct wl_json *json) {
     char choice[32];
     wl_json_open(json, "tiles", '{');
     wl_json_int(json, "rows", plan->launch.rows_per_tile);
+    wl_json_int(json, "ctas", plan->cluster);
     wl_json_text(json, "scheduler", wl_field_choice(WL_FIELD_scheduler, plan->scheduler, choice, sizeof choice));
     wl_json_text(json, "head_order", wl_field_choice(WL_FIELD_head_order, plan->head_order, choice, sizeof choice));
     wl_json_bool(json, "last_rows_first", plan->longest_first);

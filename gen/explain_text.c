@@ -39,6 +39,9 @@ static void put_tiles(const struct wl_plan *plan, struct wl_text *out) {
                                          "the query heads of a key head side by side",
                                          "heads side by side whose K and V fit in L2"};
     heading(out, "tiles");
+    if (plan->cluster > 1)
+        wl_text_printf(out, "  a pair of CTAs a tile (a cluster of %d): each has half of the rows, of a K tile's keys and of a V tile's columns\n",
+                       plan->cluster);
     wl_text_printf(out, "  %d query rows each; %s; %s; %s\n", plan->launch.rows_per_tile, walks[plan->scheduler],
                    orders[plan->head_order], plan->longest_first ? "last rows first" : "first rows first");
     if (plan->head_order == WL_HEAD_ORDER_SECTION)
@@ -136,7 +139,7 @@ static void put_cost(const struct wl_plan *plan, const struct wl_cost *cost, str
     wl_text_printf(out,
                    "  %d query rows against %d keys, none masked; the units work side by side, so the "
                    "busiest is the bound\n",
-                   plan->launch.rows_per_tile, plan->schedule.tile_n);
+                   plan->launch.rows_per_tile / plan->cluster, plan->schedule.tile_n);
     for (int u = 0; u < WL_COST_UNITS; u++) {
         static const char bar[] = "################################################";
         int cells = (int)(units[u].clocks * BAR_CELLS / cost->bound_clocks + 0.5);

@@ -42,7 +42,9 @@ enum wl_status wl_plan_make(struct wl_plan *plan, const struct wl_schedule *sche
     plan->l2_keys = plan->arch->l2_bytes / 6 * 5 / (plan->head_dim * 4);
     plan->head_dim_qk = wl_round_up(plan->head_dim, 16); /* K of an MMA */
     plan->head_dim_pv = wl_round_up(plan->head_dim, 16); /* N */
-    plan->qk = plan->pv = wl_plan_tile_of(plan->head_dim, WL_BLOCK_DIM);
+    plan->qk = plan->pv = plan->v = wl_plan_tile_of(plan->head_dim, WL_BLOCK_DIM);
+    plan->cluster = 1;
+    plan->kv_rows = schedule->tile_n;
     return strcmp(plan->arch->name, "sm_90a") == 0 ? wl_plan_sm90_forward(plan, error) : wl_plan_sm100_forward(plan, error);
 }
 

@@ -59,7 +59,10 @@ struct wl_plan {
     int head_dim;              /* of the problem */
     int head_dim_qk;           /* rounded up to the MMA's K (16) */
     int head_dim_pv;           /* rounded up to the MMA's N (16) */
-    struct wl_plan_tile qk, pv; /* of Q and K; of V and O */
+    struct wl_plan_tile qk, pv; /* of Q and K; of O */
+    struct wl_plan_tile v;     /* of V: as O's, of a pair half of its columns */
+    int cluster;               /* CTAs that work on a tile: 1, or a pair, each with query rows of its own and half of each K and V tile */
+    int kv_rows;               /* of a CTA's K tile */
     int threads;
     int regs_launch;           /* per thread at launch, before setmaxnreg */
     int p_split;               /* columns of P released first; tile_n = all at once */

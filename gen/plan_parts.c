@@ -114,7 +114,7 @@ void wl_plan_launch_forward(struct wl_plan *plan, int rows_per_tile, int o_rows)
     entry_name(plan, l->entry, sizeof l->entry);
     snprintf(l->target, sizeof l->target, "%s", plan->arch->name);
     l->threads = plan->threads;
-    l->cluster = 1;
+    l->cluster = plan->cluster;
     l->smem_bytes = plan->smem_bytes;
     l->grid = plan->scheduler == WL_SCHEDULER_SINGLE ? WL_GRID_TILES : WL_GRID_PERSISTENT;
     l->rows_per_tile = rows_per_tile;
@@ -123,8 +123,8 @@ void wl_plan_launch_forward(struct wl_plan *plan, int rows_per_tile, int o_rows)
     l->causal = plan->causal;
     int offset = 0;
     add_param(l, WL_PARAM_TENSOR_MAP, WL_TENSOR_Q, 128, &plan->qk, s->tile_m, &offset);
-    add_param(l, WL_PARAM_TENSOR_MAP, WL_TENSOR_K, 128, &plan->qk, s->tile_n, &offset);
-    add_param(l, WL_PARAM_TENSOR_MAP, WL_TENSOR_V, 128, &plan->pv, s->tile_n, &offset);
+    add_param(l, WL_PARAM_TENSOR_MAP, WL_TENSOR_K, 128, &plan->qk, plan->kv_rows, &offset);
+    add_param(l, WL_PARAM_TENSOR_MAP, WL_TENSOR_V, 128, &plan->v, s->tile_n, &offset);
     add_param(l, WL_PARAM_TENSOR_MAP, WL_TENSOR_O, 128, &plan->pv, o_rows, &offset);
     add_param(l, WL_PARAM_POINTER, WL_TENSOR_LSE, 8, NULL, 0, &offset);
     static const enum wl_param_kind scalars[] = {WL_PARAM_SEQLEN_Q, WL_PARAM_SEQLEN_K, WL_PARAM_HEADS,     WL_PARAM_HEAD_RATIO,

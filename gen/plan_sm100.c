@@ -1,6 +1,8 @@
 /* plan_sm100: roles, registers, shared memory, tensor memory and barriers of the sm_100a forward kernel.
  *
- * One CTA: a softmax warpgroup per query tile, a correction warpgroup, and a warp each for mma, load and epilogue. */
+ * One CTA: a softmax warpgroup per query tile, a correction warpgroup, and a warp each for mma, load and epilogue.
+ * A pair of CTAs (cta_pair) has twice the query rows; an MMA of M = 256 works on a query tile of each. The leader, the one
+ * of even rank, issues all of them. Each CTA holds half of a K tile's rows and half of a V tile's columns. */
 #include "gen/plan_sm100.h"
 #include "gen/plan_parts.h"
 
@@ -62,7 +64,8 @@ static enum wl_status plan_tmem(struct wl_plan *plan, struct wl_error *error) {
 
 static void plan_barriers(struct wl_plan *plan) {
     const struct wl_schedule *s = &plan->schedule;
-    const int q = s->q_tiles, kv = s->stages_kv, group = WL_GROUP_THREADS;
+    /* of a pair, only the leader's q_full, kv_full, p_full and p_last are used, by both CTAs; what mma signals goes to both */
+    const int q = s->q_tiles, kv = s->stages_kv, group = WL_GROUP_THREADS, both = plan->cluster * group;
     const struct wl_plan_barrier rows[] = {
         /* clang-format off */
         {"q_full",       0, q,  1,         "load",               "mma",        "Q in shared memory"},
@@ -70,8 +73,8 @@ static void plan_barriers(struct wl_plan *plan) {
         {"kv_full",      0, kv, 1,         "load",               "mma",        "the K or V tile of a ring slot"},
         {"kv_empty",     0, kv, 1,         "mma",                "load",       "a ring slot, until its MMAs have read it"},
         {"s_full",       0, q,  1,         "mma",                "softmax",    "S in tensor memory; PV of the step before is done too"},
-        {"p_full",       0, q,  2 * group, "softmax+correction", "mma",        "the first p_split columns of P, and O rescaled"},
-        {"p_last",       0, q,  group,     "softmax",            "mma",        "the other columns of P"},
+        {"p_full",       0, q,  2 * both,  "softmax+correction", "mma",        "the first p_split columns of P, and O rescaled"},
+        {"p_last",       0, q,  both,      "softmax",            "mma",        "the other columns of P"},
         {"stats_full",   0, q,  group,     "softmax",            "correction", "a row's factor, at the end its sum"},
         {"stats_empty",  0, q,  group,     "correction",         "softmax",    "the sums follow when all factors have been read"},
         {"o_full",       0, q,  1,         "mma",                "correction", "the finished O in tensor memory"},
@@ -91,25 +94,39 @@ static enum wl_status plan_smem(struct wl_plan *plan, struct wl_error *error) {
     wl_plan_add_smem(plan, "stats", 2 * s->q_tiles * s->tile_m * STATS_BYTES, 1, 16);
     wl_plan_add_smem(plan, "O", wl_plan_tile_bytes(&plan->pv, s->tile_m), s->q_tiles, WL_TILE_ALIGN);
     wl_plan_add_smem(plan, "Q", wl_plan_tile_bytes(&plan->qk, s->tile_m), s->q_tiles, WL_TILE_ALIGN);
-    return wl_plan_add_ring(plan, wl_plan_tile_bytes(&plan->qk, s->tile_n), error);
+    int k_bytes = wl_plan_tile_bytes(&plan->qk, plan->kv_rows), v_bytes = wl_plan_tile_bytes(&plan->v, s->tile_n);
+    return wl_plan_add_ring(plan, k_bytes > v_bytes ? k_bytes : v_bytes, error);
+}
+
+/* Blocks of 32 columns where they are filled better: 8 to 32, 72 to 96. */
+static struct wl_plan_tile tile_of(int columns) {
+    return wl_plan_tile_of(columns, wl_round_up(columns, WL_BLOCK_DIM_HALF) % WL_BLOCK_DIM ? WL_BLOCK_DIM_HALF : WL_BLOCK_DIM);
+}
+
+static void plan_tiles(struct wl_plan *plan) {
+    plan->qk = plan->pv = plan->v = tile_of(plan->head_dim);
+    if (!plan->schedule.cta_pair) return;
+    /* a pair's MMAs split N, the keys of K and the columns of V, between the CTAs */
+    plan->cluster = 2;
+    plan->kv_rows = plan->schedule.tile_n / 2;
+    plan->head_dim_pv = wl_round_up(plan->head_dim, 32); /* N of a pair's MMA with A in tensor memory [oracle: cutlass] */
+    plan->v = tile_of(plan->head_dim_pv / 2);
 }
 
 enum wl_status wl_plan_sm100_forward(struct wl_plan *plan, struct wl_error *error) {
     const struct wl_schedule *s = &plan->schedule;
-    if (s->cta_pair) return wl_plan_refuse(plan, error, WL_FIELD_cta_pair, "this version plans kernels of one CTA only: false is allowed");
     if (s->tile_m != 128) return wl_plan_refuse(plan, error, WL_FIELD_tile_m, "%d is not 128: an MMA fills the 128 lanes of tensor memory", s->tile_m);
     if (s->tile_n % 32 != 0 || s->tile_n > 128)
         return wl_plan_refuse(plan, error, WL_FIELD_tile_n, "%d is not 32, 64, 96 or 128, what tensor memory is read and held in", s->tile_n);
     if (plan->head_dim > 128) return wl_plan_refuse(plan, error, WL_FIELD_head_dim, "%d is more than the 128 that this version's sm_100a kernel holds", plan->head_dim);
     plan->kernel = "sm100/forward/kernel";
-    /* blocks of 32 columns where they are filled better: 8 to 32, 72 to 96 */
-    if (wl_round_up(plan->head_dim, WL_BLOCK_DIM_HALF) % WL_BLOCK_DIM) plan->qk = plan->pv = wl_plan_tile_of(plan->head_dim, WL_BLOCK_DIM_HALF);
+    plan_tiles(plan);
     plan->p_split = s->p_split < s->tile_n ? s->p_split : s->tile_n;
     enum wl_status status = plan_roles(plan, error);
     if (status == WL_OK) status = plan_tmem(plan, error);
     if (status != WL_OK) return status;
     plan_barriers(plan);
     status = plan_smem(plan, error);
-    if (status == WL_OK) wl_plan_launch_forward(plan, s->tile_m * s->q_tiles, s->tile_m);
+    if (status == WL_OK) wl_plan_launch_forward(plan, plan->cluster * s->tile_m * s->q_tiles, s->tile_m);
     return status;
 }

@@ -64,7 +64,7 @@ static void put_outside(const struct wl_sass_report *r, struct wl_text *out) {
 static void put_table(const struct wl_sass_report *r, struct wl_text *out) {
     wl_text_printf(out, "\ninstructions of a warp in a step%s", r->plan ? "" : " of each loop");
     if (r->plan)
-        wl_text_printf(out, ": %d query rows against %d keys", (int)r->plan->launch.rows_per_tile,
+        wl_text_printf(out, ": %d query rows against %d keys", (int)r->plan->launch.rows_per_tile / r->plan->cluster,
                        r->plan->schedule.tile_n);
     wl_text_printf(out, "\n  %-14s %5s %6s", "role", r->plan ? "warps" : "", "all");
     for (int p = 0; p < WL_SASS_PIPE_COUNT; p++)

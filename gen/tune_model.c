@@ -27,7 +27,7 @@ double wl_tune_estimate(const struct wl_plan *plan, const struct wl_cost *cost,
         int64_t last = p->causal && (t + 1) * rows < p->seq ? (t + 1) * rows : p->seq;
         steps += (last + keys - 1) / keys;
     }
-    double heads = (double)p->heads * (double)p->batch, sms = plan->arch->sms, of_one;
+    double heads = (double)p->heads * (double)p->batch, sms = (double)plan->arch->sms / plan->cluster, of_one;
     if (!p->causal) of_one = ceil((double)row_tiles * heads / sms) * (double)longest;
     else of_one = fmax((double)steps * heads / sms, (double)longest);
     /* an uneven end: on average half of the longest tile */

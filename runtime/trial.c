@@ -121,7 +121,7 @@ static enum wl_status download_all(struct wl_driver *driver, struct wl_trial_res
     return status ? status : wl_driver_download(driver, r->lse, b->lse, rows * sizeof *r->lse, error);
 }
 
-static enum wl_status launch(struct wl_driver *driver, struct wl_trial_result *r, struct wl_error *error) {
+static enum wl_status launch(struct wl_driver *driver, const struct wl_trial *t, struct wl_trial_result *r, struct wl_error *error) {
     struct wl_kernel kernel = {0};
     struct buffers buffers = {0};
     struct wl_attention problem = r->problem;
@@ -130,6 +130,7 @@ static enum wl_status launch(struct wl_driver *driver, struct wl_trial_result *r
                                         &r->plan.launch, error);
     if (status) return status;
     r->load_ms = now_ms() - start;
+    if (t->clusters && t->clusters < kernel.resident) kernel.resident = t->clusters;
     r->registers = kernel.registers;
     r->local_bytes = kernel.local_bytes;
     status = upload_all(driver, r, &buffers, error);
@@ -176,7 +177,7 @@ out:
 enum wl_status wl_trial_run(struct wl_driver *driver, const struct wl_trial *t, struct wl_trial_result *r,
                             struct wl_error *error) {
     enum wl_status status = make_tensors(t, r, error);
-    if (!status) status = launch(driver, r, error);
+    if (!status) status = launch(driver, t, r, error);
     if (status) return status;
     for (int i = 0; i < 4; i++) view_of(&r->problem, i)->address = (uintptr_t)r->tensors[i];
     r->problem.lse = (uintptr_t)r->lse;

@@ -28,6 +28,7 @@ struct wl_trial {
     enum wl_input input;
     uint64_t seed;
     bool check; /* compare with float64 */
+    int64_t clusters; /* at once, at most; 0: what the device holds. Fewer make persistent ones take more tiles */
 };
 
 /* Start from a zeroed one; wl_trial_fini frees what it holds. */

@@ -67,6 +67,17 @@ static const struct wl_knob wl_knobs[] = {
     {"sm100_fwd_hd96",  {"q_tiles=1"}, NULL},
     {"sm100_fwd_hd96",  {"dtype=fp16"}, NULL},
     {"sm100_fwd_hd96",  {"causal=true"}, NULL},
+    {"sm100_fwd_hd128", {"cta_pair=true"}, NULL},
+    {"sm100_fwd_hd128", {"stages_kv=6"}, "cta_pair=true"},
+    {"sm100_fwd_hd128", {"tile_n=32"}, "cta_pair=true"},
+    {"sm100_fwd_hd128", {"tile_n=96"}, "cta_pair=true"},
+    {"sm100_fwd_hd128", {"q_tiles=1"}, "cta_pair=true"},
+    {"sm100_fwd_hd128", {"p_split=128"}, "cta_pair=true"},
+    {"sm100_fwd_hd128", {"scheduler=single"}, "cta_pair=true"},
+    {"sm100_fwd_hd128", {"head_order=section"}, "cta_pair=true"},
+    {"sm100_fwd_hd64",  {"cta_pair=true"}, NULL},
+    {"sm100_fwd_hd64",  {"stages_kv=20"}, "cta_pair=true"},
+    {"sm100_fwd_hd96",  {"cta_pair=true"}, NULL},
     {"sm100_fwd_hd128", {"name=another"}, NULL},
 };
 /* clang-format on */

@@ -70,7 +70,7 @@ static const struct run {
     const char *order;
     int64_t heads, seq_q, seq_k;
 } runs[] = {
-    /* one CTA each, so that it has several tiles */
+    /* one CTA or pair each, so that it has several tiles */
     {"late", 2, 300, 300},     {"random:1", 3, 128, 128},
     {"eager", 1, 520, 520},    {"late", 1, 128, 900}, /* more K and V tiles than the ring holds */
     {"random:2", 2, 300, 300}, {"random:3", 1, 257, 400},
@@ -108,7 +108,7 @@ static void run_child(const struct wl_trial *plain, const struct run *run, const
     result.ptx = *ptx;
     if (!status) status = wl_driver_open(&driver, "emu", result.plan.launch.target, &error);
     if (!status) {
-        driver->sms = 1; /* persistent CTAs: one takes all tiles */
+        trial.clusters = 1; /* persistent ones: one takes all tiles */
         status = wl_trial_run(driver, &trial, &result, &error);
     }
     if (status) wl_error_format(&error, text, sizeof text);

@@ -74,7 +74,8 @@ ParameterizedTest(size_t *i, attention, knobs) {
                                        .causal = causal,
                                        .input = WL_INPUT_LARGE,
                                        .seed = 7,
-                                       .check = true};
+                                       .check = true,
+                                       .clusters = 1};
         run(&trial, order(*i, text, sizeof text));
     }
 }

@@ -79,6 +79,8 @@ static const struct kernel { const char *schedule, *overrides[3]; } kernels[] = 
     {"sm100_fwd_hd128", {"exp2_degree=5"}},
     {"sm100_fwd_hd128", {"exp2_share=0", "p_split=16"}},
     {"sm100_fwd_hd64",  {"tile_n=32", "q_tiles=1"}},
+    {"sm100_fwd_hd128", {"cta_pair=true", "stages_kv=6"}},
+    {"sm100_fwd_hd64",  {"cta_pair=true", "causal=true"}},
 };
 /* clang-format on */
 

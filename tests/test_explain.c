@@ -36,6 +36,7 @@ static const struct {
     {"sm100_fwd_hd64", {"causal=true"}, 1},
     {"sm100_fwd_hd128", {"exp2_share=0.5", "exp2_degree=5"}, 2},
     {"sm100_fwd_hd128", {"q_tiles=1", "tile_n=32"}, 2},
+    {"sm100_fwd_hd128", {"cta_pair=true", "stages_kv=6"}, 2},
     {"sm90_fwd_hd128", {0}, 0},
     {"sm90_fwd_hd128", {"exp2_share=0.25"}, 1},
 };
@@ -154,6 +155,12 @@ Test(explain, worked_figures) {
     cr_expect_eq(cost.mufu, 2 * (1024 + 8));
     cr_expect_eq(cost.bound_clocks, fmax(cost.mufu, fmax(cost.mma, cost.smem)));
     cr_expect_eq(cost.peak_share, cost.mma / cost.bound_clocks);
+    double alone = cost.smem;
+    make_plan(&plan, "sm100_fwd_hd128", (const char *[]){"exp2_share=0", "cta_pair=true"}, 2);
+    wl_cost_estimate(&plan, &cost, NULL);
+    /* half of K and V, 32768 B each: written once, read for each query tile */
+    cr_expect_eq(cost.mma, 2048);
+    cr_expect_eq(alone - cost.smem, 3 * 32768 / 128);
     make_plan(&plan, "sm100_fwd_hd64", (const char *[]){"exp2_share=0"}, 1);
     wl_cost_estimate(&plan, &cost, NULL);
     cr_expect_str_eq(cost.bound, "mufu"); /* half the MMA work for the same exp2 */
