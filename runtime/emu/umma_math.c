@@ -70,27 +70,36 @@ void emu_umma_convert(const uint8_t chunk[16], enum emu_element element, uint32_
 
 /* ---- the multiply ---- */
 
-typedef float vector __attribute__((vector_size(64)));
-typedef float loose_vector __attribute__((vector_size(64), aligned(4), may_alias)); /* in memory */
-enum { WIDE = 16, BLOCK = 4 }; /* a block: 4 columns x 32 lanes, in registers */
+/* A block is 4 columns x LANES lanes of sums, held in registers: 8 vectors of what the machine has. All of A and
+ * B is exact in float32 and so is each product, barring underflow: a fused multiply-add gives the same sum. */
+#pragma GCC optimize("fp-contract=fast")
+#ifdef __AVX512F__
+enum { WIDE = 16 };
+#else
+enum { WIDE = 8 };
+#endif
+enum { BLOCK = 4, LANES = 2 * WIDE };
+typedef float vector __attribute__((vector_size(4 * WIDE)));
+typedef float loose_vector __attribute__((vector_size(4 * WIDE), aligned(4), may_alias)); /* in memory */
 
 static inline void dot_block(const struct emu_umma_tile *t, const float *a, const float *b,
                              vector sum[BLOCK][2]) {
-    for (int c = 0; c < BLOCK; c++) sum[c][0] = sum[c][1] = (vector){0};
+    vector s[BLOCK][2] = {0};
     for (uint32_t k = 0; k < t->k; k++, a += EMU_UMMA_LANES, b += t->b_k) {
         vector a0 = *(const loose_vector *)a, a1 = *(const loose_vector *)(a + WIDE);
         for (int c = 0; c < BLOCK; c++) {
             float factor = b[(uint32_t)c * t->b_n];
-            sum[c][0] += a0 * factor;
-            sum[c][1] += a1 * factor;
+            s[c][0] += a0 * factor;
+            s[c][1] += a1 * factor;
         }
     }
+    memcpy(sum, s, sizeof s);
 }
 
 /* One column of a block into D, the slow way: float16 results, or lanes left out. */
 static void finish_lanes(const struct emu_umma_tile *t, uint32_t *d, const float *sum, uint32_t lane) {
-    for (uint32_t i = 0; i < 2 * WIDE; i++) {
-        if (t->skip && t->skip[lane / 32] >> i & 1) continue;
+    for (uint32_t i = 0; i < LANES; i++) {
+        if (t->skip && t->skip[lane / 32] >> (lane + i) % 32 & 1) continue;
         float old = t->f16 ? emu_f16_to_f32((uint16_t)d[i]) : emu_f32_of_bits(d[i]);
         float value = t->accumulate ? sum[i] + old * t->scale : sum[i];
         d[i] = t->f16 ? emu_f32_to_f16(value) : emu_bits_of_f32(value);
@@ -118,7 +127,7 @@ static inline void finish_block(const struct emu_umma_tile *t, uint32_t column, 
 
 void emu_umma_multiply(const struct emu_umma_tile *t) {
     for (uint32_t column = 0; column < t->columns; column += BLOCK)
-        for (uint32_t lane = t->lane; lane < t->lane + t->lanes; lane += 2 * WIDE) {
+        for (uint32_t lane = t->lane; lane < t->lane + t->lanes; lane += LANES) {
             vector sum[BLOCK][2];
             dot_block(t, t->a + lane, t->b + (size_t)column * t->b_n, sum);
             finish_block(t, column, lane, sum);
