@@ -29,7 +29,7 @@ ALL      := $(GEN) $(RUNTIME) $(EMU) $(CLI) $(TESTS) $(HELPERS) $(FUZZERS) $(PRO
 .PHONY: all coverage-emu device-test race examples bench-runtime install demo test grid mutate sanitize fuzz deps format clean help tests
 
 ##   all        the command line, the libraries and the emulated driver (the default)
-all: $(BUILD)/warploom $(BUILD)/libwarploom.so $(BUILD)/libwarploom_cuda.so
+all: $(BUILD)/warploom $(BUILD)/libwarploom.so $(BUILD)/emu/libcuda.so.1
 
 ##   demo       installs what is missing, builds, emits a kernel, assembles it, runs it and checks it
 demo: all
@@ -165,6 +165,9 @@ $(BUILD)/libwarploom.so: $(BUILD)/libwarploom.so.0
 CUDA_LINK = $(CC) $(LDFLAGS) -shared -Wl,-soname,libcuda.so.1 -Wl,-Bsymbolic $(EMU_MAP:%=-Wl,--version-script=%) -o $@ $(filter %.o,$^) -lm -ldl -pthread
 $(BUILD)/libwarploom_cuda.so: $(call OBJ,$(EMU) $(EMU_GEN)) $(EMU_MAP)
 	$(SAY) $(CUDA_LINK) -Wl,--no-undefined
+# LD_LIBRARY_PATH=build/emu gives it to any program that loads the driver.
+$(BUILD)/emu/libcuda.so.1: $(BUILD)/libwarploom_cuda.so
+	@mkdir -p $(@D) && ln -sf ../$(<F) $@
 $(BUILD)/asan/libwarploom_cuda.so: $(call ASAN,$(EMU) $(EMU_GEN)) $(EMU_MAP)
 	$(SAY) $(CUDA_LINK) $(SANITIZE)
 

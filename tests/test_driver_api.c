@@ -522,11 +522,11 @@ Test(driver_api, entry_points_by_name) {
 Test(driver_api, what_is_not_there_is_refused) {
     struct client cuda = client_start();
     if (!cuda.emulated) cr_skip_test("of the emulated driver");
-    CUresult (*create)(void **graph, unsigned int flags);
-    void *address = dlsym(cuda.library, "cuGraphCreate"), *graph;
-    memcpy(&create, &address, sizeof address);
-    GIVES(create(&graph, 0), CUDA_ERROR_NOT_SUPPORTED);
-    GIVES(create(&graph, 0), CUDA_ERROR_NOT_SUPPORTED);
+    CUresult (*destroy)(void *context);
+    void *address = dlsym(cuda.library, "cuGreenCtxDestroy");
+    memcpy(&destroy, &address, sizeof address);
+    GIVES(destroy(NULL), CUDA_ERROR_NOT_SUPPORTED);
+    GIVES(destroy(NULL), CUDA_ERROR_NOT_SUPPORTED);
     const void *table = &cuda;
     CUuuid id = {{1}};
     GIVES(cuda.cuGetExportTable(&table, &id), CUDA_ERROR_NOT_SUPPORTED);

@@ -61,7 +61,7 @@ static const struct image {
     {"\x7f"
      "ELF\2\1\1",
      CUDA_ERROR_NO_BINARY_FOR_GPU, 0, "PTX text only"},
-    {"\x50\xed\x55\xba", CUDA_ERROR_NO_BINARY_FOR_GPU, 0, "PTX text only"},
+    {"\x50\xed\x55\xba", CUDA_ERROR_NO_BINARY_FOR_GPU, 0, "the fatbin holds no PTX"},
 };
 
 Test(driver_launch, images) {
@@ -500,6 +500,7 @@ ParameterizedTest(size_t *i, driver_launch, failures_stick) {
 /* A host pointer is no device pointer until it is registered. */
 Test(driver_launch, registered_host_memory) {
     CUmodule module;
+    setenv("WARPLOOM_EMU_HMM", "0", 1);
     struct client cuda = client_load(kernels, &module);
     static unsigned int own[1024] __attribute__((aligned(4096)));
     unsigned int v = 77;

@@ -16,10 +16,10 @@ static uint8_t *misaligned(struct emu_warp *w, const struct emu_insn *insn, cons
 /* Widens the range that this warp has seen to be allocated, where both ends are one allocation. */
 static bool allocated(struct emu_warp *w, uint64_t address, uint32_t bytes) {
     struct emu_device *device = w->cta->cluster->launch->device;
-    if (!emu_device_contains(device, address, bytes)) return false;
+    if (!emu_device_reaches(device, address, bytes)) return false;
     uint64_t lo = address < w->global_lo ? address : w->global_lo;
     uint64_t hi = address + bytes > w->global_hi ? address + bytes : w->global_hi;
-    if (w->global_hi && emu_device_contains(device, lo, hi - lo)) {
+    if (w->global_hi && emu_device_reaches(device, lo, hi - lo)) {
         w->global_lo = lo;
         w->global_hi = hi;
     } else {

@@ -29,7 +29,9 @@ static CUresult enter(enum emu_need need) {
     const struct CUctx_st *context = emu_context();
     if (!context) return CUDA_ERROR_INVALID_CONTEXT;
     if (!context->alive) return CUDA_ERROR_CONTEXT_IS_DESTROYED;
-    return need == EMU_NEED_HEALTHY ? context->failed : CUDA_SUCCESS;
+    if (need == EMU_NEED_CONTEXT) return CUDA_SUCCESS;
+    if (context->failed) return context->failed;
+    return need == EMU_NEED_CALM ? emu_capture_calm() : CUDA_SUCCESS;
 }
 
 static CUresult leave(CUresult result) {
@@ -67,6 +69,7 @@ const struct emu_entry emu_entries[] = {
 #define WL_API(symbol, name, version, need, parameters, arguments) {#symbol, #name, version, (void *)symbol},
 #include "runtime/emu/api.def"
 #undef WL_API
+    {"cuGraphInstantiateWithFlags", "cuGraphInstantiate", 12000, (void *)cuGraphInstantiateWithFlags}, /* as cuda.h */
 #define WL_API_REFUSED(symbol) {#symbol, NULL, 0, (void *)symbol},
 #include "runtime/emu/api_refused.def"
 #undef WL_API_REFUSED

@@ -36,6 +36,8 @@ void *emu_object_create(enum emu_kind kind, size_t bytes) {
 
 void emu_object_destroy(struct emu_object *object) {
     if (object->kind == EMU_KIND_MODULE) emu_module_object_fini(object);
+    if (object->kind == EMU_KIND_STREAM) emu_capture_stream_gone((CUstream)object);
+    if (object->kind == EMU_KIND_EVENT) emu_nodes_clear(&((CUevent)object)->after);
     if (object->previous) object->previous->next = object->next;
     else object->context->objects = object->next;
     if (object->next) object->next->previous = object->previous;
@@ -75,8 +77,7 @@ static void end(struct CUctx_st *context) {
     while (context->objects) emu_object_destroy(context->objects);
     struct emu_range range;
     while (emu_device_owned(emu_driver.device, context, &range))
-        if (!emu_device_free(emu_driver.device, range.address))
-            emu_device_unregister(emu_driver.device, range.address);
+        emu_memory_release(&range);
     context->alive = false;
     context->retained = 0;
     context->failed = CUDA_SUCCESS;

@@ -27,6 +27,7 @@ CUresult emu_cuInit(unsigned int flags) {
                    (uint64_t)EMU_SHARED_WINDOW);
         return CUDA_ERROR_OPERATING_SYSTEM;
     }
+    emu_device_reach_host(emu_driver.device, emu_driver.config.hmm);
     emu_driver.initialised = true;
     return CUDA_SUCCESS;
 }
@@ -168,6 +169,7 @@ static const struct attribute {
     {CU_DEVICE_ATTRIBUTE_MAX_ACCESS_POLICY_WINDOW_SIZE,         VALUE(128 << 20)},
     {CU_DEVICE_ATTRIBUTE_RESERVED_SHARED_MEMORY_PER_BLOCK,      VALUE(1024)},
     {CU_DEVICE_ATTRIBUTE_READ_ONLY_HOST_REGISTER_SUPPORTED,     VALUE(1)},
+    {CU_DEVICE_ATTRIBUTE_MEMORY_POOLS_SUPPORTED,                VALUE(1)},
     {CU_DEVICE_ATTRIBUTE_MEM_SYNC_DOMAIN_COUNT,                 VALUE(4)},
     {CU_DEVICE_ATTRIBUTE_NUMA_ID,                               VALUE(-1)},
 };
@@ -185,6 +187,7 @@ CUresult emu_cuDeviceGetAttribute(int *value, CUdevice_attribute attribute, CUde
     if (result) return result;
     const struct emu_profile *profile = emu_driver.config.profile;
     *value = from_hopper_on(attribute) && profile->cc_major >= 9;
+    if (attribute == CU_DEVICE_ATTRIBUTE_PAGEABLE_MEMORY_ACCESS) *value = emu_driver.config.hmm;
     for (size_t i = 0; i < sizeof attributes / sizeof *attributes; i++) {
         const struct attribute *row = &attributes[i];
         if (row->attribute != attribute) continue;

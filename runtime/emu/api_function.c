@@ -69,6 +69,8 @@ static int max_threads(const struct emu_function *fn) {
         ((uint32_t)emu_function_registers(fn) * 32 + WARP_REG_UNIT - 1) / WARP_REG_UNIT * WARP_REG_UNIT;
     uint32_t threads =
         (uint32_t)emu_driver.config.profile->regs_per_sm / QUARTERS / warp_regs * QUARTERS * 32;
+    uint32_t declared = product(fn->source->reqntid[0] ? fn->source->reqntid : fn->source->maxntid);
+    if (declared && declared < threads) threads = declared;
     return threads < MAX_THREADS ? (int)threads : MAX_THREADS;
 }
 
@@ -79,9 +81,13 @@ static int const_bytes(const struct ptx_module *module) {
     return (int)bytes;
 }
 
-CUresult emu_cuFuncGetAttribute(int *value, CUfunction_attribute attribute, CUfunction function) {
-    if (!value) return CUDA_ERROR_INVALID_VALUE;
-    if (!emu_handle_is(function, EMU_KIND_FUNCTION)) return CUDA_ERROR_INVALID_HANDLE;
+struct CUfunc_st *emu_function_of(CUfunction handle) {
+    CUresult ignored;
+    if (emu_handle_is(handle, EMU_KIND_FUNCTION)) return handle;
+    return emu_handle_is(handle, EMU_KIND_KERNEL) ? emu_kernel_function((CUkernel)handle, &ignored) : NULL;
+}
+
+CUresult emu_function_attribute(int *value, CUfunction_attribute attribute, const struct CUfunc_st *function) {
     const struct emu_function *fn = function->fn;
     const struct emu_profile *profile = emu_driver.config.profile;
     switch (attribute) {
@@ -110,14 +116,19 @@ CUresult emu_cuFuncGetAttribute(int *value, CUfunction_attribute attribute, CUfu
     return CUDA_SUCCESS;
 }
 
+CUresult emu_cuFuncGetAttribute(int *value, CUfunction_attribute attribute, CUfunction function) {
+    if (!value) return CUDA_ERROR_INVALID_VALUE;
+    if (!(function = emu_function_of(function))) return CUDA_ERROR_INVALID_HANDLE;
+    return emu_function_attribute(value, attribute, function);
+}
+
 static CUresult set_int(int *field, int value, int low, int high) {
     if (value < low || value > high) return CUDA_ERROR_INVALID_VALUE;
     *field = value;
     return CUDA_SUCCESS;
 }
 
-CUresult emu_cuFuncSetAttribute(CUfunction function, CUfunction_attribute attribute, int value) {
-    if (!emu_handle_is(function, EMU_KIND_FUNCTION)) return CUDA_ERROR_INVALID_HANDLE;
+CUresult emu_function_set(struct CUfunc_st *function, CUfunction_attribute attribute, int value) {
     int smem_left = emu_driver.config.profile->smem_per_block - (int)function->fn->static_smem_bytes;
     switch (attribute) {
     case CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES:
@@ -143,34 +154,51 @@ CUresult emu_cuFuncSetAttribute(CUfunction function, CUfunction_attribute attrib
     return CUDA_SUCCESS;
 }
 
+CUresult emu_cuFuncSetAttribute(CUfunction function, CUfunction_attribute attribute, int value) {
+    if (!(function = emu_function_of(function))) return CUDA_ERROR_INVALID_HANDLE;
+    return emu_function_set(function, attribute, value);
+}
+
 /* A preference between caches that this device has not got. */
 CUresult emu_cuFuncSetCacheConfig(CUfunction function, CUfunc_cache config) {
-    if (!emu_handle_is(function, EMU_KIND_FUNCTION)) return CUDA_ERROR_INVALID_HANDLE;
+    if (!(function = emu_function_of(function))) return CUDA_ERROR_INVALID_HANDLE;
     bool legal = config >= CU_FUNC_CACHE_PREFER_NONE && config <= CU_FUNC_CACHE_PREFER_EQUAL;
     return legal ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
 }
 
 CUresult emu_cuFuncGetModule(CUmodule *module, CUfunction function) {
     if (!module) return CUDA_ERROR_INVALID_VALUE;
-    if (!emu_handle_is(function, EMU_KIND_FUNCTION)) return CUDA_ERROR_INVALID_HANDLE;
+    if (!(function = emu_function_of(function))) return CUDA_ERROR_INVALID_HANDLE;
     *module = function->module;
     return CUDA_SUCCESS;
 }
 
 CUresult emu_cuFuncGetName(const char **name, CUfunction function) {
     if (!name) return CUDA_ERROR_INVALID_VALUE;
-    if (!emu_handle_is(function, EMU_KIND_FUNCTION)) return CUDA_ERROR_INVALID_HANDLE;
+    if (!(function = emu_function_of(function))) return CUDA_ERROR_INVALID_HANDLE;
     *name = function->fn->source->name;
     return CUDA_SUCCESS;
 }
 
 CUresult emu_cuFuncGetParamInfo(CUfunction function, size_t index, size_t *offset, size_t *bytes) {
-    if (!emu_handle_is(function, EMU_KIND_FUNCTION)) return CUDA_ERROR_INVALID_HANDLE;
+    if (!(function = emu_function_of(function))) return CUDA_ERROR_INVALID_HANDLE;
     if (!offset || index >= function->fn->source->param_count) return CUDA_ERROR_INVALID_VALUE;
     const struct ptx_var *parameter = function->fn->source->params[index];
     *offset = parameter->slot;
     if (bytes) *bytes = parameter->bytes;
     return CUDA_SUCCESS;
+}
+
+/* All of a module is loaded with it. */
+CUresult emu_cuFuncIsLoaded(CUfunctionLoadingState *state, CUfunction function) {
+    if (!state) return CUDA_ERROR_INVALID_VALUE;
+    if (!(function = emu_function_of(function))) return CUDA_ERROR_INVALID_HANDLE;
+    *state = CU_FUNCTION_LOADING_STATE_LOADED;
+    return CUDA_SUCCESS;
+}
+
+CUresult emu_cuFuncLoad(CUfunction function) {
+    return emu_function_of(function) ? CUDA_SUCCESS : CUDA_ERROR_INVALID_HANDLE;
 }
 
 /* ---- occupancy ---- */
@@ -180,7 +208,7 @@ CUresult emu_cuOccupancyMaxActiveBlocksPerMultiprocessorWithFlags(int *blocks, C
                                                                   unsigned int flags) {
     if (!blocks || block_size <= 0 || flags > CU_OCCUPANCY_DISABLE_CACHING_OVERRIDE)
         return CUDA_ERROR_INVALID_VALUE;
-    if (!emu_handle_is(function, EMU_KIND_FUNCTION)) return CUDA_ERROR_INVALID_HANDLE;
+    if (!(function = emu_function_of(function))) return CUDA_ERROR_INVALID_HANDLE;
     *blocks = emu_function_occupancy(function, (uint64_t)block_size, dynamic_smem);
     return CUDA_SUCCESS;
 }
@@ -191,11 +219,66 @@ CUresult emu_cuOccupancyMaxActiveBlocksPerMultiprocessor(int *blocks, CUfunction
                                                                     dynamic_smem, 0);
 }
 
+/* The most dynamic shared memory a block may have if `blocks` of them are to fit on an SM. */
+CUresult emu_cuOccupancyAvailableDynamicSMemPerBlock(size_t *dynamic_smem, CUfunction function, int blocks,
+                                                     int block_size) {
+    if (!dynamic_smem || blocks <= 0 || block_size <= 0) return CUDA_ERROR_INVALID_VALUE;
+    if (!(function = emu_function_of(function))) return CUDA_ERROR_INVALID_HANDLE;
+    struct CUfunc_st free = *function;
+    free.max_dynamic_smem = 0;
+    if (emu_function_occupancy(&free, (uint64_t)block_size, 0) < blocks) return CUDA_ERROR_INVALID_VALUE;
+    const struct emu_profile *profile = emu_driver.config.profile;
+    uint32_t each = (uint32_t)profile->smem_per_sm / (uint32_t)blocks / SMEM_UNIT * SMEM_UNIT;
+    uint32_t taken = EMU_SMEM_RESERVED + function->fn->static_smem_bytes;
+    uint32_t most = (uint32_t)profile->smem_per_block - function->fn->static_smem_bytes;
+    *dynamic_smem = each > taken ? smaller(each - taken, most) : 0;
+    return CUDA_SUCCESS;
+}
+
+/* The block size with which most threads are resident; of equals, the largest. */
+CUresult emu_cuOccupancyMaxPotentialBlockSizeWithFlags(int *grid_size, int *block_size, CUfunction function,
+                                                       CUoccupancyB2DSize smem_of, size_t dynamic_smem, int limit,
+                                                       unsigned int flags) {
+    if (!grid_size || !block_size || limit < 0 || flags > CU_OCCUPANCY_DISABLE_CACHING_OVERRIDE)
+        return CUDA_ERROR_INVALID_VALUE;
+    if (!(function = emu_function_of(function))) return CUDA_ERROR_INVALID_HANDLE;
+    int most = max_threads(function->fn), best = 0;
+    if (limit && limit < most) most = limit;
+    for (int size = (most + 31) / 32 * 32; size > 0; size -= 32) {
+        int threads = size < most ? size : most;
+        size_t smem = smem_of ? smem_of(threads) : dynamic_smem;
+        int blocks = emu_function_occupancy(function, (uint64_t)threads, smem);
+        if (blocks * threads <= best) continue;
+        best = blocks * threads;
+        *block_size = threads;
+        *grid_size = blocks * emu_driver.config.profile->sms;
+    }
+    return best ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
+}
+
+CUresult emu_cuOccupancyMaxPotentialBlockSize(int *grid_size, int *block_size, CUfunction function,
+                                              CUoccupancyB2DSize smem_of, size_t dynamic_smem, int limit) {
+    return emu_cuOccupancyMaxPotentialBlockSizeWithFlags(grid_size, block_size, function, smem_of, dynamic_smem, limit,
+                                                         0);
+}
+
+/* Largest cluster of such blocks. */
+CUresult emu_cuOccupancyMaxPotentialClusterSize(int *size, CUfunction function, const CUlaunchConfig *config) {
+    if (!size || !config || (config->numAttrs && !config->attrs)) return CUDA_ERROR_INVALID_VALUE;
+    if (!(function = emu_function_of(function))) return CUDA_ERROR_INVALID_HANDLE;
+    uint64_t threads = (uint64_t)config->blockDimX * config->blockDimY * config->blockDimZ;
+    if (!threads) return CUDA_ERROR_INVALID_VALUE;
+    int most = emu_driver.config.profile->max_cluster;
+    if (most > (int)PORTABLE_CLUSTER && !function->nonportable_cluster) most = (int)PORTABLE_CLUSTER;
+    *size = emu_function_occupancy(function, threads, config->sharedMemBytes) ? most : 0;
+    return *size ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
+}
+
 /* Clusters live inside a graphics processing cluster; how many SMs one of those has is not told. The figure
  * here takes the whole device for one: an upper bound, as the blocks of an SM are. */
 CUresult emu_cuOccupancyMaxActiveClusters(int *clusters, CUfunction function, const CUlaunchConfig *config) {
     if (!clusters || !config || (config->numAttrs && !config->attrs)) return CUDA_ERROR_INVALID_VALUE;
-    if (!emu_handle_is(function, EMU_KIND_FUNCTION)) return CUDA_ERROR_INVALID_HANDLE;
+    if (!(function = emu_function_of(function))) return CUDA_ERROR_INVALID_HANDLE;
     const uint32_t *dims = function->required_cluster;
     for (unsigned int i = 0; i < config->numAttrs; i++)
         if (config->attrs[i].id == CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION)

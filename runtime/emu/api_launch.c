@@ -16,36 +16,28 @@
 #define MAX_BLOCK_Z      64u
 #define PORTABLE_CLUSTER 8u
 
-struct request { /* a launch being put together */
-    struct CUfunc_st *function;
-    uint32_t grid[3], block[3], cluster[3];
-    bool cluster_given, cooperative;
-    uint32_t dynamic_smem;
-    CUstream stream;
-    CUevent record; /* completed by this launch, or NULL */
-};
-
 /* ---- launch attributes ---- */
 
-static CUresult take_event(struct request *request, CUevent event) {
+static CUresult take_event(struct emu_kernel *request, CUevent event) {
     if (!emu_handle_is(event, EMU_KIND_EVENT)) return CUDA_ERROR_INVALID_HANDLE;
     request->record = event; /* recorded at the end: later than it might be, which both attributes allow */
     return CUDA_SUCCESS;
 }
 
-static CUresult take_attribute(struct request *request, const CUlaunchAttribute *attribute) {
-    switch (attribute->id) {
+CUresult emu_kernel_attribute(struct emu_kernel *request, CUlaunchAttributeID id,
+                              const CUlaunchAttributeValue *value) {
+    switch (id) {
     case CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION:
-        memcpy(request->cluster, &attribute->value.clusterDim, sizeof request->cluster);
+        memcpy(request->cluster, &value->clusterDim, sizeof request->cluster);
         request->cluster_given = true;
         return CUDA_SUCCESS;
     case CU_LAUNCH_ATTRIBUTE_COOPERATIVE:
-        request->cooperative = attribute->value.cooperative != 0;
+        request->cooperative = value->cooperative != 0;
         return CUDA_SUCCESS;
     case CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_EVENT:
-        return take_event(request, attribute->value.programmaticEvent.event);
+        return take_event(request, value->programmaticEvent.event);
     case CU_LAUNCH_ATTRIBUTE_LAUNCH_COMPLETION_EVENT:
-        return take_event(request, attribute->value.launchCompletionEvent.event);
+        return take_event(request, value->launchCompletionEvent.event);
     case CU_LAUNCH_ATTRIBUTE_DEVICE_UPDATABLE_KERNEL_NODE: return CUDA_ERROR_NOT_SUPPORTED;
     /* Leave to overlap with the kernel before: launches here never do, and griddepcontrol.wait has nothing to
      * wait for. */
@@ -67,7 +59,7 @@ static CUresult take_attribute(struct request *request, const CUlaunchAttribute 
 
 /* ---- checks ---- */
 
-static CUresult check_shape(const struct request *request) {
+static CUresult check_shape(const struct emu_kernel *request) {
     const uint32_t *grid = request->grid, *block = request->block;
     const struct ptx_function *source = request->function->fn->source;
     if (!grid[0] || !grid[1] || !grid[2] || !block[0] || !block[1] || !block[2])
@@ -89,7 +81,7 @@ static CUresult check_shape(const struct request *request) {
 }
 
 /* Fills request->cluster; afterwards each of its dimensions is at least 1 and divides the grid's. */
-static CUresult check_cluster(struct request *request) {
+static CUresult check_cluster(struct emu_kernel *request) {
     const uint32_t *required = request->function->required_cluster;
     uint32_t *cluster = request->cluster;
     if (!request->cluster_given) {
@@ -109,7 +101,7 @@ static CUresult check_cluster(struct request *request) {
     return size <= most ? CUDA_SUCCESS : CUDA_ERROR_INVALID_CLUSTER_SIZE;
 }
 
-static CUresult check_cooperative(const struct request *request) {
+static CUresult check_cooperative(const struct emu_kernel *request) {
     uint32_t threads = request->block[0] * request->block[1] * request->block[2];
     uint64_t fit = (uint64_t)emu_function_occupancy(request->function, threads, request->dynamic_smem);
     uint64_t blocks = (uint64_t)request->grid[0] * request->grid[1] * request->grid[2];
@@ -153,8 +145,9 @@ static CUresult pack(uint8_t *block, const struct emu_function *fn, void **param
 
 /* ---- running ---- */
 
-static void run(struct emu_launch *launch, const struct request *request, const uint8_t *params) {
+static void fill(struct emu_launch *launch, const struct emu_kernel *request, const uint8_t *params) {
     const struct emu_config *config = &emu_driver.config;
+    memset(launch, 0, sizeof *launch);
     launch->fn = request->function->fn;
     launch->device = emu_driver.device;
     memcpy(launch->grid, request->grid, sizeof launch->grid);
@@ -169,73 +162,91 @@ static void run(struct emu_launch *launch, const struct request *request, const 
     launch->timeout_ms = config->timeout_ms;
     launch->progress = emu_driver.progress;
     launch->progress_user = emu_driver.progress_user;
-    int status = emu_launch_run(launch);
-    if (!status) return;
-    emu_context()->failed = status;
-    emu_report("%s", launch->report);
 }
 
-static CUresult submit(struct request *request, void **parameters, void **extra) {
-    if (!emu_handle_is(request->function, EMU_KIND_FUNCTION)) return CUDA_ERROR_INVALID_HANDLE;
-    if (request->function->module->object.context != emu_context()) return CUDA_ERROR_INVALID_HANDLE;
-    if (!emu_stream_valid(request->stream)) return CUDA_ERROR_INVALID_HANDLE;
-    CUresult result = check_shape(request);
-    if (!result) result = check_cluster(request);
-    if (!result) result = check_cooperative(request);
-    if (result) return result;
-    const struct emu_function *fn = request->function->fn;
+/* The kernel runs on a copy of its parameters: tensor maps among them want 64-byte alignment, and it may write. */
+CUresult emu_kernel_run(struct emu_kernel *kernel) {
+    if (!emu_handle_is(kernel->function, EMU_KIND_FUNCTION)) return CUDA_ERROR_INVALID_HANDLE; /* unloaded since */
+    uint32_t bytes = kernel->function->fn->param_bytes;
     struct emu_launch *launch = wl_realloc(NULL, sizeof *launch);
-    uint8_t *params = wl_realloc(NULL, fn->param_bytes + 128);
-    if (!launch || !params) result = CUDA_ERROR_OUT_OF_MEMORY;
-    if (!result) {
-        memset(launch, 0, sizeof *launch);
-        memset(params, 0, fn->param_bytes + 128);
-        uint8_t *block = params + (-(uintptr_t)params & 127); /* tensor maps want 64-byte alignment */
-        result = pack(block, fn, parameters, extra);
-        if (!result && !emu_driver.noop) run(launch, request, block);
-        if (!result && request->record) result = emu_event_record(request->record);
+    uint8_t *params = wl_realloc(NULL, bytes + 128);
+    CUresult result = launch && params ? CUDA_SUCCESS : CUDA_ERROR_OUT_OF_MEMORY;
+    if (!result && !emu_driver.noop) {
+        uint8_t *block = params + (-(uintptr_t)params & 127);
+        memcpy(block, kernel->params, bytes);
+        fill(launch, kernel, block);
+        emu_context()->failed = emu_launch_run(launch);
+        if (emu_context()->failed) emu_report("%s", launch->report);
     }
+    if (!result && kernel->record) result = emu_event_record(kernel->record);
     wl_free(params);
     wl_free(launch);
+    return result;
+}
+
+static bool make_block(struct emu_kernel *kernel) {
+    const struct emu_function *fn = kernel->function->fn;
+    uint32_t count = fn->source->param_count;
+    kernel->params = wl_realloc(NULL, fn->param_bytes + 1);
+    kernel->pointers = wl_realloc(NULL, (count + 1) * sizeof *kernel->pointers);
+    if (!kernel->params || !kernel->pointers) return false;
+    memset(kernel->params, 0, fn->param_bytes);
+    for (uint32_t i = 0; i < count; i++) kernel->pointers[i] = kernel->params + fn->source->params[i]->slot;
+    return true;
+}
+
+CUresult emu_kernel_prepare(struct emu_kernel *kernel, void **parameters, void **extra) {
+    if (!kernel->function) return CUDA_ERROR_INVALID_HANDLE;
+    if (kernel->function->module->object.context != emu_context()) return CUDA_ERROR_INVALID_HANDLE;
+    CUresult result = check_shape(kernel);
+    if (!result) result = check_cluster(kernel);
+    if (!result) result = check_cooperative(kernel);
+    if (!result && !make_block(kernel)) result = CUDA_ERROR_OUT_OF_MEMORY;
+    if (!result) result = pack(kernel->params, kernel->function->fn, parameters, extra);
+    return result;
+}
+
+static CUresult launch(CUstream stream, struct emu_work *work, void **parameters, void **extra) {
+    work->kind = CU_GRAPH_NODE_TYPE_KERNEL;
+    CUresult result = emu_kernel_prepare(&work->kernel, parameters, extra);
+    if (!result) return emu_submit(stream, work);
+    emu_work_fini(work);
     return result;
 }
 
 CUresult emu_cuLaunchKernelEx(const CUlaunchConfig *config, CUfunction function, void **parameters,
                               void **extra) {
     if (!config || (config->numAttrs && !config->attrs)) return CUDA_ERROR_INVALID_VALUE;
-    struct request request = {.function = function,
-                              .grid = {config->gridDimX, config->gridDimY, config->gridDimZ},
-                              .block = {config->blockDimX, config->blockDimY, config->blockDimZ},
-                              .dynamic_smem = config->sharedMemBytes,
-                              .stream = config->hStream};
+    struct emu_work work = {.kernel = {.function = emu_function_of(function),
+                                       .grid = {config->gridDimX, config->gridDimY, config->gridDimZ},
+                                       .block = {config->blockDimX, config->blockDimY, config->blockDimZ},
+                                       .dynamic_smem = config->sharedMemBytes}};
     for (unsigned int i = 0; i < config->numAttrs; i++) {
-        CUresult result = take_attribute(&request, &config->attrs[i]);
+        CUresult result = emu_kernel_attribute(&work.kernel, config->attrs[i].id, &config->attrs[i].value);
         if (result) return result;
     }
-    return submit(&request, parameters, extra);
+    return launch(config->hStream, &work, parameters, extra);
 }
 
 CUresult emu_cuLaunchKernel(CUfunction function, unsigned int grid_x, unsigned int grid_y,
                             unsigned int grid_z, unsigned int block_x, unsigned int block_y,
                             unsigned int block_z, unsigned int dynamic_smem, CUstream stream,
                             void **parameters, void **extra) {
-    struct request request = {.function = function,
-                              .grid = {grid_x, grid_y, grid_z},
-                              .block = {block_x, block_y, block_z},
-                              .dynamic_smem = dynamic_smem,
-                              .stream = stream};
-    return submit(&request, parameters, extra);
+    struct emu_work work = {.kernel = {.function = emu_function_of(function),
+                                       .grid = {grid_x, grid_y, grid_z},
+                                       .block = {block_x, block_y, block_z},
+                                       .dynamic_smem = dynamic_smem}};
+    return launch(stream, &work, parameters, extra);
 }
 
 CUresult emu_cuLaunchCooperativeKernel(CUfunction function, unsigned int grid_x, unsigned int grid_y,
                                        unsigned int grid_z, unsigned int block_x, unsigned int block_y,
                                        unsigned int block_z, unsigned int dynamic_smem, CUstream stream,
                                        void **parameters) {
-    struct request request = {.function = function,
-                              .grid = {grid_x, grid_y, grid_z},
-                              .block = {block_x, block_y, block_z},
-                              .dynamic_smem = dynamic_smem,
-                              .stream = stream,
-                              .cooperative = true};
-    return submit(&request, parameters, NULL);
+    struct emu_work work = {.kernel = {.function = emu_function_of(function),
+                                       .grid = {grid_x, grid_y, grid_z},
+                                       .block = {block_x, block_y, block_z},
+                                       .dynamic_smem = dynamic_smem,
+                                       .cooperative = true}};
+    return launch(stream, &work, parameters, NULL);
 }

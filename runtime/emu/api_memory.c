@@ -37,13 +37,18 @@ static bool owned_at(uint64_t address, struct emu_range *range) {
     return emu_device_find(emu_driver.device, address, range) && range->address == address && range->owner;
 }
 
+void emu_memory_release(const struct emu_range *range) {
+    if (range->pool) emu_pool_freed(range->pool, range->bytes);
+    if (!emu_device_free(emu_driver.device, range->address)) emu_device_unregister(emu_driver.device, range->address);
+}
+
 CUresult emu_cuMemFree_v2(CUdeviceptr address) {
     if (!address) return CUDA_SUCCESS;
     struct emu_range range;
     bool freeable =
         owned_at(address, &range) && (range.kind == EMU_MEMORY_DEVICE || range.kind == EMU_MEMORY_MANAGED);
     if (!freeable) return CUDA_ERROR_INVALID_VALUE;
-    emu_device_free(emu_driver.device, address);
+    emu_memory_release(&range);
     return CUDA_SUCCESS;
 }
 
@@ -159,7 +164,7 @@ static size_t pointer_attribute(union answer *answer, CUpointer_attribute attrib
     case CU_POINTER_ATTRIBUTE_ACCESS_FLAGS:
         answer->integer = CU_POINTER_ATTRIBUTE_ACCESS_FLAG_READWRITE;
         return sizeof(int);
-    case CU_POINTER_ATTRIBUTE_MEMPOOL_HANDLE: return sizeof(void *);
+    case CU_POINTER_ATTRIBUTE_MEMPOOL_HANDLE: answer->pointer = range->pool; return sizeof(void *);
     default: return 0;
     }
 }

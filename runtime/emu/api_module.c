@@ -1,26 +1,13 @@
 /* api_module: modules. The emulated device executes PTX text; machine code is refused, saying so. */
 #include "runtime/emu/api.h"
 
-#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include "gen/arena.h"
 #include "runtime/emu/module.h"
 
-#define MAX_IMAGE_BYTES ((long)1 << 30)
-
-/* The two logs that a program may ask for: where its buffers are and which option slots take the lengths. */
-struct logs {
-    struct log {
-        char *buffer;
-        size_t bytes, used;
-        void **length; /* receives used */
-    } info, error;
-    bool verbose;
-};
-
-static void __attribute__((format(printf, 2, 3))) put(struct log *log, const char *format, ...) {
+static void __attribute__((format(printf, 2, 3))) put(struct emu_log *log, const char *format, ...) {
     if (!log->buffer || log->used >= log->bytes) return;
     va_list arguments;
     va_start(arguments, format);
@@ -32,9 +19,9 @@ static void __attribute__((format(printf, 2, 3))) put(struct log *log, const cha
 
 /* Options that only steer a compiler are accepted: there is none to steer. Those that name or override
  * something of the program itself are not. */
-static CUresult read_options(struct logs *logs, unsigned int count, const CUjit_option *options,
+CUresult emu_logs_read(struct emu_logs *logs, unsigned int count, const CUjit_option *options,
                              void **values) {
-    *logs = (struct logs){0};
+    *logs = (struct emu_logs){0};
     if (count && (!options || !values)) return CUDA_ERROR_INVALID_VALUE;
     for (unsigned int i = 0; i < count; i++) {
         switch (options[i]) {
@@ -66,30 +53,18 @@ static CUresult read_options(struct logs *logs, unsigned int count, const CUjit_
     return CUDA_SUCCESS;
 }
 
-static void finish_logs(struct logs *logs) {
+void emu_logs_finish(struct emu_logs *logs) {
     if (logs->info.length) *logs->info.length = (void *)logs->info.used;
     if (logs->error.length) *logs->error.length = (void *)logs->error.used;
 }
 
-/* What an image is that is no text; NULL: it may be PTX. */
-static const char *machine_code(const char *image) {
-    if (!strncmp(image,
-                 "\x7f"
-                 "ELF",
-                 4))
-        return "a cubin";
-    if (!strncmp(image, "\x50\xed\x55\xba", 4)) return "a fatbin";
-    if (!strncmp(image, "\xb1\x43\x62\x46", 4)) return "a fatbin"; /* its wrapper */
-    return NULL;
-}
-
-static CUresult fail(struct logs *logs, CUresult result, const char *text) {
+CUresult emu_logs_fail(struct emu_logs *logs, CUresult result, const char *text) {
     put(&logs->error, "%s\n", text);
     emu_report_quietly(text);
     return result;
 }
 
-static void describe(struct logs *logs, const struct emu_module *loaded) {
+static void describe(struct emu_logs *logs, const struct emu_module *loaded) {
     for (uint32_t i = 0; logs->verbose && i < loaded->ptx->function_count; i++) {
         const struct emu_function *fn = &loaded->functions[i];
         if (!fn->source || !fn->source->entry || !fn->code) continue;
@@ -99,37 +74,40 @@ static void describe(struct logs *logs, const struct emu_module *loaded) {
     }
 }
 
-static CUresult load(CUmodule *module, const char *image, struct logs *logs) {
-    const char *other = machine_code(image);
-    char text[512];
-    if (other) {
-        snprintf(text, sizeof text, "the image is %s; the emulated device executes PTX text only", other);
-        return fail(logs, CUDA_ERROR_NO_BINARY_FOR_GPU, text);
-    }
-    if (!strstr(image, ".version"))
-        return fail(logs, CUDA_ERROR_INVALID_IMAGE, "the image is no PTX text: it has no .version directive");
+CUresult emu_module_create(CUmodule *module, const char *ptx, struct ptx_error *error) {
     struct CUmod_st *fresh = emu_object_create(EMU_KIND_MODULE, sizeof *fresh);
     if (!fresh) return CUDA_ERROR_OUT_OF_MEMORY;
-    struct ptx_error error = {0};
-    fresh->loaded = emu_module_load(emu_driver.device, image, strlen(image), &error);
+    fresh->loaded = emu_module_load(emu_driver.device, ptx, strlen(ptx), error);
     if (!fresh->loaded) {
         emu_object_destroy(&fresh->object);
-        int place = error.line ? snprintf(text, sizeof text, "%u:%u: ", error.line, error.column) : 0;
-        snprintf(text + place, sizeof text - (size_t)place, "%s", error.text);
-        return fail(logs, CUDA_ERROR_INVALID_PTX, text);
+        return CUDA_ERROR_INVALID_PTX;
     }
-    describe(logs, fresh->loaded);
     *module = fresh;
     return CUDA_SUCCESS;
+}
+
+CUresult emu_logs_ptx_error(struct emu_logs *logs, const struct ptx_error *error) {
+    char text[512];
+    int place = error->line ? snprintf(text, sizeof text, "%u:%u: ", error->line, error->column) : 0;
+    snprintf(text + place, sizeof text - (size_t)place, "%s", error->text);
+    return emu_logs_fail(logs, CUDA_ERROR_INVALID_PTX, text);
 }
 
 CUresult emu_cuModuleLoadDataEx(CUmodule *module, const void *image, unsigned int count,
                                 CUjit_option *options, void **values) {
     if (!module || !image) return CUDA_ERROR_INVALID_VALUE;
-    struct logs logs;
-    CUresult result = read_options(&logs, count, options, values);
-    if (!result) result = load(module, image, &logs);
-    finish_logs(&logs);
+    struct emu_logs logs;
+    struct ptx_error error = {0};
+    char *text = NULL;
+    CUresult result = emu_logs_read(&logs, count, options, values);
+    if (!result) result = emu_image_text(&text, image, &logs);
+    if (!result) {
+        result = emu_module_create(module, text, &error);
+        if (result == CUDA_ERROR_INVALID_PTX) emu_logs_ptx_error(&logs, &error);
+    }
+    if (!result) describe(&logs, (*module)->loaded);
+    wl_free(text);
+    emu_logs_finish(&logs);
     return result;
 }
 
@@ -143,18 +121,10 @@ CUresult emu_cuModuleLoadFatBinary(CUmodule *module, const void *image) {
 
 CUresult emu_cuModuleLoad(CUmodule *module, const char *path) {
     if (!module || !path) return CUDA_ERROR_INVALID_VALUE;
-    FILE *file = fopen(path, "rb");
-    if (!file) return CUDA_ERROR_FILE_NOT_FOUND;
-    long bytes = fseek(file, 0, SEEK_END) ? -1 : ftell(file);
-    char *image = bytes >= 0 && bytes < MAX_IMAGE_BYTES ? wl_realloc(NULL, (size_t)bytes + 1) : NULL;
-    CUresult result = CUDA_ERROR_INVALID_IMAGE;
-    rewind(file);
-    if (image && fread(image, 1, (size_t)bytes, file) == (size_t)bytes) {
-        image[bytes] = '\0';
-        result = emu_cuModuleLoadData(module, image);
-    }
+    CUresult result;
+    char *image = emu_file_read(path, &result);
+    if (image) result = emu_cuModuleLoadData(module, image);
     wl_free(image);
-    fclose(file);
     return result;
 }
 
@@ -165,6 +135,7 @@ void emu_module_object_fini(struct emu_object *object) {
         emu_handle_remove(function);
         wl_free(function);
     }
+    if (module->library) emu_library_forget(module);
     if (module->loaded) emu_module_unload(module->loaded);
 }
 
@@ -180,12 +151,19 @@ CUresult emu_cuModuleGetLoadingMode(CUmoduleLoadingMode *mode) {
     return CUDA_SUCCESS;
 }
 
-static struct CUfunc_st *add_function(struct CUmod_st *module, const struct emu_function *fn) {
-    struct CUfunc_st *function = wl_realloc(NULL, sizeof *function);
-    if (!function) return NULL;
-    *function = (struct CUfunc_st){.module = module, .fn = fn, .carveout = -1, .next = module->functions};
+void emu_function_init(struct CUfunc_st *function, struct CUmod_st *module, const struct emu_function *fn) {
+    *function = (struct CUfunc_st){.module = module, .fn = fn, .carveout = -1};
     function->max_dynamic_smem = fn->static_smem_bytes < 49152 ? 49152 - (int)fn->static_smem_bytes : 0;
     memcpy(function->required_cluster, fn->source->reqnctapercluster, sizeof function->required_cluster);
+}
+
+struct CUfunc_st *emu_function_get(struct CUmod_st *module, const struct emu_function *fn) {
+    for (struct CUfunc_st *known = module->functions; known; known = known->next)
+        if (known->fn == fn) return known;
+    struct CUfunc_st *function = wl_realloc(NULL, sizeof *function);
+    if (!function) return NULL;
+    emu_function_init(function, module, fn);
+    function->next = module->functions;
     if (!emu_handle_add(function, EMU_KIND_FUNCTION)) {
         wl_free(function);
         return NULL;
@@ -198,11 +176,33 @@ CUresult emu_cuModuleGetFunction(CUfunction *function, CUmodule module, const ch
     if (!emu_handle_is(module, EMU_KIND_MODULE)) return CUDA_ERROR_INVALID_HANDLE;
     const struct emu_function *fn = emu_module_function(module->loaded, name);
     if (!fn) return CUDA_ERROR_NOT_FOUND;
-    struct CUfunc_st *known = module->functions;
-    while (known && known->fn != fn) known = known->next;
-    if (!known) known = add_function(module, fn);
+    struct CUfunc_st *known = emu_function_get(module, fn);
     if (!known) return CUDA_ERROR_OUT_OF_MEMORY;
     *function = known;
+    return CUDA_SUCCESS;
+}
+
+static bool is_entry(const struct emu_module *loaded, uint32_t index) {
+    return loaded->functions[index].code && loaded->ptx->functions[index].entry;
+}
+
+CUresult emu_cuModuleGetFunctionCount(unsigned int *count, CUmodule module) {
+    if (!count) return CUDA_ERROR_INVALID_VALUE;
+    if (!emu_handle_is(module, EMU_KIND_MODULE)) return CUDA_ERROR_INVALID_HANDLE;
+    *count = 0;
+    for (uint32_t i = 0; i < module->loaded->ptx->function_count; i++) *count += is_entry(module->loaded, i);
+    return CUDA_SUCCESS;
+}
+
+CUresult emu_cuModuleEnumerateFunctions(CUfunction *functions, unsigned int count, CUmodule module) {
+    if (!functions) return CUDA_ERROR_INVALID_VALUE;
+    if (!emu_handle_is(module, EMU_KIND_MODULE)) return CUDA_ERROR_INVALID_HANDLE;
+    for (uint32_t i = 0; i < module->loaded->ptx->function_count && count; i++) {
+        if (!is_entry(module->loaded, i)) continue;
+        *functions = emu_function_get(module, &module->loaded->functions[i]);
+        if (!*functions++) return CUDA_ERROR_OUT_OF_MEMORY;
+        count--;
+    }
     return CUDA_SUCCESS;
 }
 

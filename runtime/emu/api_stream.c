@@ -1,15 +1,6 @@
-/* api_stream: streams and events. Everything happens at the call, so a stream is its flags and an event the
- * time at which it was recorded. */
+/* api_stream: streams and events. Everything happens at the call, so a stream is its flags (and what it is captured
+ * into) and an event the time at which it was recorded. */
 #include "runtime/emu/api.h"
-
-#include <time.h>
-
-struct CUevent_st {
-    struct emu_object object;
-    unsigned int flags;
-    bool recorded;
-    struct timespec when;
-};
 
 #define LEAST_PRIORITY    0
 #define GREATEST_PRIORITY (-5)
@@ -51,13 +42,22 @@ CUresult emu_cuStreamDestroy_v2(CUstream stream) {
 }
 CUresult emu_cuStreamDestroy(CUstream stream) { return emu_cuStreamDestroy_v2(stream); }
 
-CUresult emu_cuStreamSynchronize(CUstream stream) { return check(stream, &stream); }
-CUresult emu_cuStreamQuery(CUstream stream) { return check(stream, &stream); }
+CUresult emu_cuStreamSynchronize(CUstream stream) {
+    CUresult result = check(stream, &stream);
+    return result ? result : emu_capture_idle(stream);
+}
+CUresult emu_cuStreamQuery(CUstream stream) { return emu_cuStreamSynchronize(stream); }
 
 CUresult emu_cuStreamWaitEvent(CUstream stream, CUevent event, unsigned int flags) {
     if (flags > CU_EVENT_WAIT_EXTERNAL) return CUDA_ERROR_INVALID_VALUE;
     if (!emu_handle_is(event, EMU_KIND_EVENT)) return CUDA_ERROR_INVALID_HANDLE;
-    return check(stream, &stream); /* whatever was recorded has happened */
+    CUresult result = check(stream, &stream);
+    if (result) return result;
+    if (flags == CU_EVENT_WAIT_EXTERNAL) { /* a node, where the stream is captured */
+        struct emu_work work = {.kind = CU_GRAPH_NODE_TYPE_WAIT_EVENT, .event = event};
+        return emu_submit(stream, &work);
+    }
+    return emu_capture_wait(stream, event); /* what was recorded outside of captures has happened */
 }
 
 CUresult emu_cuStreamGetFlags(CUstream stream, unsigned int *flags) {
@@ -85,24 +85,18 @@ CUresult emu_cuStreamGetCtx(CUstream stream, CUcontext *context) {
     return result;
 }
 
-CUresult emu_cuStreamIsCapturing(CUstream stream, CUstreamCaptureStatus *status) {
-    CUresult result = check(stream, status);
-    if (!result) *status = CU_STREAM_CAPTURE_STATUS_NONE;
-    return result;
-}
-
 CUresult emu_cuStreamAddCallback(CUstream stream, CUstreamCallback callback, void *user, unsigned int flags) {
     if (!callback || flags) return CUDA_ERROR_INVALID_VALUE;
     CUresult result = check(stream, &stream);
+    if (!result) result = emu_capture_idle(stream); /* not to be captured */
     if (!result) callback(stream, CUDA_SUCCESS, user);
     return result;
 }
 
 CUresult emu_cuLaunchHostFunc(CUstream stream, CUhostFn fn, void *user) {
     if (!fn) return CUDA_ERROR_INVALID_VALUE;
-    CUresult result = check(stream, &stream);
-    if (!result) fn(user);
-    return result;
+    struct emu_work work = {.kind = CU_GRAPH_NODE_TYPE_HOST, .host = {fn, user}};
+    return emu_submit(stream, &work);
 }
 
 /* ---- events ---- */
@@ -128,14 +122,23 @@ CUresult emu_cuEventDestroy(CUevent event) { return emu_cuEventDestroy_v2(event)
 CUresult emu_event_record(CUevent event) {
     if (!emu_handle_is(event, EMU_KIND_EVENT)) return CUDA_ERROR_INVALID_HANDLE;
     event->recorded = true;
+    event->capture = NULL;
+    emu_nodes_clear(&event->after);
     clock_gettime(CLOCK_MONOTONIC, &event->when);
     return CUDA_SUCCESS;
 }
 
 CUresult emu_cuEventRecordWithFlags(CUevent event, CUstream stream, unsigned int flags) {
     if (flags > CU_EVENT_RECORD_EXTERNAL) return CUDA_ERROR_INVALID_VALUE;
-    CUresult result = check(stream, &stream);
-    return result ? result : emu_event_record(event);
+    struct emu_capture *capture;
+    if (!emu_handle_is(event, EMU_KIND_EVENT)) return CUDA_ERROR_INVALID_HANDLE;
+    CUresult result = emu_capture_of(stream, &capture);
+    if (result) return result;
+    if (capture && flags == CU_EVENT_RECORD_EXTERNAL) {
+        struct emu_work work = {.kind = CU_GRAPH_NODE_TYPE_EVENT_RECORD, .event = event};
+        return emu_submit(stream, &work);
+    }
+    return capture ? emu_capture_record(stream, event) : emu_event_record(event);
 }
 
 CUresult emu_cuEventRecord(CUevent event, CUstream stream) {
@@ -143,7 +146,8 @@ CUresult emu_cuEventRecord(CUevent event, CUstream stream) {
 }
 
 CUresult emu_cuEventQuery(CUevent event) {
-    return emu_handle_is(event, EMU_KIND_EVENT) ? CUDA_SUCCESS : CUDA_ERROR_INVALID_HANDLE;
+    if (!emu_handle_is(event, EMU_KIND_EVENT)) return CUDA_ERROR_INVALID_HANDLE;
+    return event->capture ? CUDA_ERROR_CAPTURED_EVENT : CUDA_SUCCESS;
 }
 
 CUresult emu_cuEventSynchronize(CUevent event) { return emu_cuEventQuery(event); }
@@ -152,6 +156,7 @@ CUresult emu_cuEventElapsedTime(float *milliseconds, CUevent start, CUevent end)
     if (!milliseconds) return CUDA_ERROR_INVALID_VALUE;
     if (!emu_handle_is(start, EMU_KIND_EVENT) || !emu_handle_is(end, EMU_KIND_EVENT))
         return CUDA_ERROR_INVALID_HANDLE;
+    if (start->capture || end->capture) return CUDA_ERROR_CAPTURED_EVENT;
     if (!start->recorded || !end->recorded) return CUDA_ERROR_INVALID_HANDLE;
     if ((start->flags | end->flags) & CU_EVENT_DISABLE_TIMING) return CUDA_ERROR_INVALID_HANDLE;
     double seconds = (double)(end->when.tv_sec - start->when.tv_sec);

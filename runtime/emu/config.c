@@ -61,6 +61,11 @@ static bool read_threads(struct emu_config *config, const char *value) {
     return true;
 }
 
+static bool read_hmm(struct emu_config *config, const char *value) {
+    config->hmm = !value || !strcmp(value, "1");
+    return config->hmm || !strcmp(value, "0");
+}
+
 static const struct row {
     const char *name, *legal;
     bool (*read)(struct emu_config *config, const char *value); /* value NULL: not set */
@@ -70,6 +75,7 @@ static const struct row {
     {"WARPLOOM_EMU_CHECK", "0, 1 (or error) or strict", read_check},
     {"WARPLOOM_EMU_TIMEOUT", "seconds, 0 for no limit", read_timeout},
     {"WARPLOOM_EMU_THREADS", "1 to 4096 host threads", read_threads},
+    {"WARPLOOM_EMU_HMM", "1 (kernels reach memory of malloc, as where Linux has heterogeneous memory management) or 0", read_hmm},
 };
 
 bool emu_config_read(struct emu_config *config, char *why, size_t why_bytes) {

@@ -1,7 +1,7 @@
 /* device: what a launch sees of the emulated GPU: its profile and its memory.
  *
- * Device memory is host memory: a CUdeviceptr is the host address. Every global access is checked against the
- * table of allocations. Generic addresses: [EMU_SHARED_WINDOW, +4 GiB) is shared memory (low word = shared
+ * Device memory is host memory: a CUdeviceptr is the host address, in a range of addresses that holds nothing else.
+ * Every global access is checked against the table of allocations. Generic addresses: [EMU_SHARED_WINDOW, +4 GiB) is shared memory (low word = shared
  * address), [EMU_LOCAL_WINDOW, +4 GiB) is local memory; both ranges are reserved so that no allocation lands
  * there.
  *
@@ -46,6 +46,7 @@ struct emu_range { /* one line of the table */
     unsigned int flags; /* the caller's own */
     void *owner; /* NULL: the device's (a module's variables), else whoever called emu_device_claim() */
     uint64_t id; /* counts allocations */
+    void *pool;  /* the caller's own: what it was taken from, or NULL */
 };
 
 struct emu_device;
@@ -60,11 +61,17 @@ bool emu_device_free(struct emu_device *device, uint64_t address); /* false: not
 size_t emu_device_used(const struct emu_device *device);           /* bytes allocated, without host memory */
 /* Whether [address, +bytes) lies in one allocation (or in registered host memory). Any thread. */
 bool emu_device_contains(struct emu_device *device, uint64_t address, size_t bytes);
+/* Likewise, or, where the device reaches the host's memory, in memory that the process may write outside of the
+ * device's range. */
+bool emu_device_reaches(struct emu_device *device, uint64_t address, size_t bytes);
+void emu_device_reach_host(struct emu_device *device, bool on); /* off in a new one */
 /* The allocation that holds an address; false: none. Any thread. */
 bool emu_device_find(struct emu_device *device, uint64_t address, struct emu_range *range);
 /* Says what the allocation at its start address is for. */
 void emu_device_claim(struct emu_device *device, uint64_t address, enum emu_memory kind, void *owner,
                       unsigned int flags);
+void emu_device_set_pool(struct emu_device *device, uint64_t address, void *pool);
+void emu_device_disown(struct emu_device *device, const void *pool); /* no line is of it any more */
 /* Any line of an owner, for tidying up; false: none left. */
 bool emu_device_owned(struct emu_device *device, const void *owner, struct emu_range *range);
 /* Names an address for a report: "16 bytes past the end of the 4096-byte allocation at 0x...". */
