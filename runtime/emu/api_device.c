@@ -22,7 +22,7 @@ CUresult emu_cuInit(unsigned int flags) {
     if (!emu_driver.config.profile) emu_driver.config.profile = emu_profile_find(NULL);
     emu_driver.device = emu_device_create(emu_driver.config.profile);
     if (!emu_driver.device) {
-        emu_report("the addresses from 0x%" PRIx64
+        emu_report("no memory, or the addresses from 0x%" PRIx64
                    " on, where kernels see shared memory, are in use in this process",
                    (uint64_t)EMU_SHARED_WINDOW);
         return CUDA_ERROR_OPERATING_SYSTEM;
@@ -30,6 +30,15 @@ CUresult emu_cuInit(unsigned int flags) {
     emu_device_reach_host(emu_driver.device, emu_driver.config.hmm);
     emu_driver.initialised = true;
     return CUDA_SUCCESS;
+}
+
+/* The library is unloaded, or the process ends: the device's addresses go back, unless something is still allocated,
+ * which somebody may touch later than this. */
+static void __attribute__((destructor)) unload(void) {
+    if (!emu_driver.initialised || emu_device_count(emu_driver.device)) return;
+    emu_driver.initialised = false;
+    emu_device_destroy(emu_driver.device);
+    emu_driver.device = NULL;
 }
 
 CUresult emu_cuDriverGetVersion(int *version) {

@@ -114,6 +114,7 @@ void emu_device_destroy(struct emu_device *device) {
 
 const struct emu_profile *emu_device_profile(const struct emu_device *device) { return device->profile; }
 
+size_t emu_device_count(const struct emu_device *device) { return device->count; }
 size_t emu_device_used(const struct emu_device *device) { return device->used; }
 
 /* How many lines start at or below the address. */

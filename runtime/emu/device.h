@@ -58,6 +58,7 @@ const struct emu_profile *emu_device_profile(const struct emu_device *device);
  * written shows. */
 uint64_t emu_device_alloc(struct emu_device *device, size_t bytes);
 bool emu_device_free(struct emu_device *device, uint64_t address); /* false: not the start of an allocation */
+size_t emu_device_count(const struct emu_device *device); /* lines of the table */
 size_t emu_device_used(const struct emu_device *device);           /* bytes allocated, without host memory */
 /* Whether [address, +bytes) lies in one allocation (or in registered host memory). Any thread. */
 bool emu_device_contains(struct emu_device *device, uint64_t address, size_t bytes);
