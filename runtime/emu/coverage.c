@@ -34,7 +34,8 @@ static void tell(const struct emu_row *row) {
 
 static enum emu_step watched(struct emu_warp *w, const struct emu_insn *insn, uint32_t mask) {
     enum emu_step step = insn->watched(w, insn, mask);
-    if (mask && step != EMU_FAULT) tell(insn->row);
+    bool done = step != EMU_FAULT || insn->watched == sem_trap || insn->watched == sem_brkpt;
+    if (mask && done) tell(insn->row);
     return step;
 }
 

@@ -56,6 +56,8 @@ bool emu_mnemonic_has(const char *mnemonic, const char *word) {
 static _Noreturn void no_row(struct emu_decoder *d, bool any_pattern) {
     const struct ptx_insn *s = d->insn;
     int base = (int)strcspn(s->mnemonic, ".");
+    const char *why = any_pattern ? NULL : emu_row_refused(s->mnemonic);
+    if (why) emu_decode_fail_at(d, s->pos, "'%s': %s", s->mnemonic, why);
     if (!emu_row_known_base(s->mnemonic))
         emu_decode_fail_at(d, s->pos, "unknown instruction '%s'", s->mnemonic);
     if (!any_pattern)
@@ -75,11 +77,25 @@ static void decode_guard(struct emu_insn *insn, const struct ptx_operand *guard)
     insn->guard_negated = guard->negated;
 }
 
+/* The instruction, spelled as a row has it. */
+static const struct ptx_insn *spelled(struct emu_decoder *d, const struct ptx_insn *source) {
+    uint8_t mod[EMU_MAX_MODS];
+    char text[256];
+    if (emu_row_match(source->mnemonic, mod) || !emu_row_reorder(source->mnemonic, text, sizeof text))
+        return source;
+    struct ptx_insn *copy = emu_decode_alloc(d, sizeof *copy);
+    char *mnemonic = emu_decode_alloc(d, strlen(text) + 1);
+    *copy = *source;
+    copy->mnemonic = strcpy(mnemonic, text);
+    return d->insn = copy;
+}
+
 void emu_decode_emit(struct emu_decoder *d, const struct ptx_insn *source) {
     struct emu_insn *insn = emu_decode_append(d);
     const struct emu_row *row = NULL;
     bool any = false;
     d->operand_failed = 0;
+    insn->source = source = spelled(d, source);
     for (;;) {
         row = emu_row_match_next(row, source->mnemonic, insn->mod);
         if (!row) no_row(d, any);

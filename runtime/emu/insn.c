@@ -122,6 +122,30 @@ emu_decode_fn *emu_row_decoder(const struct emu_row *row) {
     return NULL;
 }
 
+static bool has_word(const char *mnemonic, const char *word) {
+    size_t length = strlen(word);
+    for (const char *s = strchr(mnemonic, '.'); s; s = strchr(s + 1, '.'))
+        if (strncmp(s + 1, word, length) == 0 && (s[length + 1] == '.' || s[length + 1] == '\0')) return true;
+    return false;
+}
+
+const char *emu_row_refused(const char *mnemonic) {
+    static const struct {
+        const char *start, *word, *reason;
+    } rows[] = {
+#define WL_REFUSED(start, word, reason) {start, word, reason},
+#include "runtime/emu/insn_refused.def"
+#undef WL_REFUSED
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        size_t length = strlen(rows[i].start);
+        bool starts = strncmp(mnemonic, rows[i].start, length) == 0 &&
+                      (rows[i].word || !mnemonic[length] || !strchr("_:", mnemonic[length]));
+        if (starts && (!rows[i].word || has_word(mnemonic, rows[i].word))) return rows[i].reason;
+    }
+    return NULL;
+}
+
 bool emu_row_known_base(const char *mnemonic) {
     size_t base = base_length(mnemonic);
     for (const struct emu_row *row = emu_rows; row->id; row++)

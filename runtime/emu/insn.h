@@ -24,6 +24,7 @@
 #ifndef EMU_INSN_H
 #define EMU_INSN_H
 
+#include <stddef.h>
 #include "runtime/emu/machine.h"
 
 enum emu_scope { EMU_SCOPE_LANE, EMU_SCOPE_WARP, EMU_SCOPE_THREAD, EMU_SCOPE_FLOW };
@@ -53,6 +54,10 @@ const struct emu_row *emu_row_match_next(const struct emu_row *after, const char
                                          uint8_t mod[EMU_MAX_MODS]);
 /* The row's own decoder, or NULL. */
 emu_decode_fn *emu_row_decoder(const struct emu_row *row);
+/* The mnemonic with its modifiers in an order that some row takes; false: there is none. */
+bool emu_row_reorder(const char *mnemonic, char *out, size_t out_bytes);
+/* Why a form of the manual has no row (insn_refused.def); NULL: nothing is known about it. */
+const char *emu_row_refused(const char *mnemonic);
 /* Whether any row starts with this mnemonic's first word ("add"). */
 bool emu_row_known_base(const char *mnemonic);
 

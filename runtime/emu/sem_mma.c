@@ -1,4 +1,5 @@
 /* sem_mma: mma.sync: one multiply of a warp, all in registers. PTX ISA 9.1 §9.7.14.5. */
+#include <fenv.h>
 #include <math.h>
 #include <string.h>
 #include "runtime/emu/decode.h"
@@ -87,7 +88,7 @@ void emu_decode_mma_int(struct emu_decoder *d, struct emu_insn *insn) {
                             .d = EMU_MMA_D_S32,
                             .saturate = insn->mod[1]});
 }
-/* <m8n8k4|m16n8k4|m16n8k8|m16n8k16>; k in A's count of registers */
+/* <m8n8k4|m16n8k4|m16n8k8|m16n8k16>.row.col{.<rn|rz|rm|rp>}; k in A's count of registers */
 void emu_decode_mma_f64(struct emu_decoder *d, struct emu_insn *insn) {
     static const uint8_t ks[] = {4, 4, 8, 16};
     uint32_t rows = insn->mod[0] == 1 ? 8 : 16, k = ks[insn->mod[0] - 1];
@@ -206,8 +207,8 @@ MULTIPLY(sem_mma_sync_int, multiply)
 static double quiet(double nan) { return emu_f64_of_bits(emu_bits_of_f64(nan) | 1ull << 51); }
 
 /* Which NaN comes out is as in fma (sem_double.c). */
-static double fma_as_machine(double a, double b, double c) {
-    double r = fma(a, b, c);
+static double fma_as_machine(volatile double a, volatile double b, volatile double c) {
+    volatile double r = fma(a, b, c); /* volatile: nothing moves across a change of rounding */
     if (r == r) return r;
     return b != b ? quiet(b) : c != c ? quiet(c) : a != a ? quiet(a) : emu_f64_of_bits(0xfff8000000000000ull);
 }
@@ -215,9 +216,12 @@ static double fma_as_machine(double a, double b, double c) {
 /* Register r of A holds row g + 8 * (r % 2), column q + 4 * (r / 2) (8 rows: row g). */
 enum emu_step sem_mma_sync_f64(struct emu_warp *w, const struct emu_insn *insn, uint32_t mask) {
     const struct emu_opnd *o = insn->op;
+    static const int rounds[] = {FE_TONEAREST, FE_TONEAREST, FE_TOWARDZERO, FE_DOWNWARD, FE_UPWARD};
     uint32_t halves = o[OP_D].count / 2;
     double d[4][EMU_LANES];
     if (mask != EMU_FULL) return partial(w, insn, mask);
+    int before = fegetround();
+    fesetround(rounds[insn->mod[1]]);
     for (uint32_t v = 0; v < o[OP_D].count; v++) {
         const double *c = emu_lanes(w, &o[OP_C].elems[v]);
         for (uint32_t l = 0; l < EMU_LANES; l++) {
@@ -230,6 +234,7 @@ enum emu_step sem_mma_sync_f64(struct emu_warp *w, const struct emu_insn *insn, 
             d[v][l] = sum;
         }
     }
+    fesetround(before);
     for (uint32_t v = 0; v < o[OP_D].count; v++) memcpy(emu_lanes(w, &o[OP_D].elems[v]), d[v], sizeof d[v]);
     return EMU_NEXT;
 }

@@ -129,6 +129,35 @@ EMU_SEM_HEAD(sem_cvt_unsmall) {
     return EMU_NEXT;
 }
 
+/* ---- f32 to bf16 by random bits: they are added to the 16 that are cut off, and the carry decides ---- */
+
+static uint32_t rounded_by(uint32_t u, uint32_t random, bool relu, bool satfinite) {
+    if ((u & 0x7fffffff) > 0x7f800000) return 0x7fff;
+    if (relu && u >> 31) return 0;
+    uint32_t r = (u + random) >> 16;
+    return satfinite && (r & 0x7fff) == 0x7f80 ? r - 1 : r;
+}
+EMU_SEM3_WITH(sem_cvt_rs_bf16x2, const bool relu = insn->mod[0]; const bool satfinite = insn->mod[1];
+              , u32, u32, u32, u32,
+              rounded_by(a, c >> 16, relu, satfinite) << 16 | rounded_by(b, c & 0xffff, relu, satfinite))
+
+/* ---- ue8m0: 2^(x - 127), 0xff: NaN. The sign is dropped; what is least becomes x = 0, zero too. As
+ * cuda_fp8.hpp of CUDA 13.0 has it for hosts ---- */
+
+static uint32_t ue8m0_of(uint32_t u, bool up, bool satfinite) {
+    uint32_t magnitude = u & 0x7fffffff, exponent = magnitude >> 23, mantissa = magnitude & 0x7fffff;
+    if (magnitude > 0x7f800000) return 0xff;
+    if (up) exponent += mantissa > (exponent ? 0u : 0x400000u); /* 2^-127 is a subnormal float */
+    return exponent >= 0xff && satfinite ? 0xfe : exponent;
+}
+static uint32_t bf16_of_ue8m0(uint32_t x) { return x == 0xff ? 0x7fff : x ? x << 7 : 0x40; }
+
+EMU_SEM2_WITH(sem_cvt_ue8m0_f32, const bool up = insn->mod[0] == 2; const bool satfinite = insn->mod[1];
+              , u32, u32, u32, ue8m0_of(a, up, satfinite) << 8 | ue8m0_of(b, up, satfinite))
+EMU_SEM1_WITH(sem_cvt_ue8m0_bf16x2, const bool up = insn->mod[0] == 2; const bool satfinite = insn->mod[1];
+              , u32, u32, ue8m0_of(a & 0xffff0000, up, satfinite) << 8 | ue8m0_of(a << 16, up, satfinite))
+EMU_SEM1(sem_cvt_bf16x2_ue8m0, u32, u16, bf16_of_ue8m0(a >> 8) << 16 | bf16_of_ue8m0(a & 0xff))
+
 /* ---- cvt.pack.sat.TYPE.s32{.b32} d, a, b{, c}: two integers of few bits, a above b, c above both ---- */
 
 /* mod[0]: <u16|s16>, or <u2|s2|u4|s4|u8|s8> of the form with c */
@@ -140,8 +169,7 @@ static uint32_t pack_saturated(uint32_t v, uint32_t bits, bool is_signed) {
 }
 EMU_SEM_HEAD(sem_cvt_pack_int) {
     EMU_SOURCE(pa, u32, 1)
-    EMU_SOURCE(pb, u32, 2) bool third = insn->op_count > 3,
-                                is_signed = insn->mod[0] % 2 == 0;
+    EMU_SOURCE(pb, u32, 2) bool third = insn->op_count > 3, is_signed = insn->mod[0] % 2 == 0;
     uint32_t bits = third ? 2u << (insn->mod[0] - 1) / 2 : 16;
     const emu_l32 *c = emu_lanes(w, &insn->op[third ? 3 : 1]);
     EMU_FOR_LANES(mask, i) {

@@ -4,6 +4,7 @@
 #include "runtime/emu/async.h"
 #include "runtime/emu/decode.h"
 #include "runtime/emu/fault.h"
+#include "runtime/emu/lanes.h"
 #include "runtime/emu/mbarrier.h"
 #include "runtime/emu/operand.h"
 #include "runtime/emu/reduce.h"
@@ -83,4 +84,103 @@ enum emu_step sem_red_async(struct emu_warp *w, const struct emu_insn *insn, uin
         if (issue(w, insn, lane, !insn->mod[MOD_RED_SPACE], &s) == EMU_FAULT) return EMU_FAULT;
     }
     return EMU_NEXT;
+}
+
+/* ---- to global memory: st.async{.mmio}.release.<gpu|sys>.global, red.async likewise: nothing tells of their
+ * end ---- */
+
+struct global_store {
+    struct emu_async base;
+    uint64_t target;
+    uint32_t bytes;
+    bool reduce;
+    uint8_t op, type;
+    uint64_t value;
+};
+
+static enum emu_step run_global(struct emu_cluster *cluster, struct emu_async *base) {
+    struct global_store *s = (struct global_store *)base;
+    uint8_t *target = (uint8_t *)(uintptr_t)s->target;
+    if (!emu_async_global(cluster, base, s->target, s->bytes)) return EMU_FAULT;
+    if (s->reduce)
+        emu_reduce(target, (const uint8_t *)&s->value, s->bytes, (enum emu_reduce_op)s->op,
+                   (enum emu_reduce_type)s->type);
+    else memcpy(target, &s->value, s->bytes);
+    return EMU_NEXT;
+}
+
+static enum emu_step issue_global(struct emu_warp *w, const struct emu_insn *insn, uint32_t lane,
+                                  struct global_store *s) {
+    s->target = emu_address(w, &insn->op[0], lane);
+    s->value = emu_lane(w, &insn->op[1], lane);
+    if (s->target % s->bytes)
+        return emu_fault(w, insn, EMU_FAULT_MISALIGNED,
+                         "lane %u: global address 0x%llx is not a multiple of %u", lane,
+                         (unsigned long long)s->target, s->bytes);
+    return emu_async_post(w, lane, insn, run_global, s, sizeof *s);
+}
+
+/* mod[2]: the type, of 8 16 32 64 bits, three or four of each */
+static const uint8_t global_bytes[] = {1, 1, 1, 2, 2, 2, 4, 4, 4, 4, 8, 8, 8, 8};
+
+void emu_decode_st_async_global(struct emu_decoder *d, struct emu_insn *insn) {
+    if (insn->op[1].bytes < global_bytes[insn->mod[2] - 1])
+        emu_decode_fail(d, insn, "the value has %u bytes, this form stores %u", insn->op[1].bytes,
+                        global_bytes[insn->mod[2] - 1]);
+}
+
+EMU_SEM_HEAD(sem_st_async_global) {
+    EMU_FOR_LANES(mask, lane) {
+        struct global_store s = {.bytes = global_bytes[insn->mod[2] - 1]};
+        if (issue_global(w, insn, lane, &s) == EMU_FAULT) return EMU_FAULT;
+    }
+    return EMU_NEXT;
+}
+
+/* red.async{.mmio}.release.<gpu|sys>.global.<op>.<u32|s32|u64> */
+static const uint8_t global_types[] = {EMU_REDUCE_U32, EMU_REDUCE_S32, EMU_REDUCE_U64};
+
+void emu_decode_red_async_global(struct emu_decoder *d, struct emu_insn *insn) {
+    if (insn->op[1].bytes != emu_reduce_bytes((enum emu_reduce_type)global_types[insn->mod[2] - 1]))
+        emu_decode_fail(d, insn, "the value is not of the instruction's type");
+}
+
+EMU_SEM_HEAD(sem_red_async_global) {
+    EMU_FOR_LANES(mask, lane) {
+        struct global_store s = {
+            .reduce = true, .op = EMU_REDUCE_ADD, .type = global_types[insn->mod[2] - 1]};
+        s.bytes = emu_reduce_bytes((enum emu_reduce_type)s.type);
+        if (issue_global(w, insn, lane, &s) == EMU_FAULT) return EMU_FAULT;
+    }
+    return EMU_NEXT;
+}
+
+/* ---- st.bulk: zeros to shared memory, at once ---- */
+
+EMU_SEM_HEAD(sem_st_bulk) { /* {.weak}{.shared::cta} */
+    EMU_FOR_LANES(mask, lane) {
+        uint32_t target;
+        uint64_t bytes = emu_lane(w, &insn->op[1], lane);
+        if (bytes % 8 || bytes > 1u << 24)
+            return emu_fault(w, insn, EMU_FAULT_ILLEGAL_INSTRUCTION,
+                             "lane %u: %llu bytes: a multiple of 8, at most 16777216", lane,
+                             (unsigned long long)bytes);
+        if (!bytes) continue;
+        if (emu_lane_shared(w, insn, &insn->op[0], lane, !insn->mod[1], 8, &target) == EMU_FAULT)
+            return EMU_FAULT;
+        if (target >> 24 != w->cta->rank)
+            return emu_fault(w, insn, EMU_FAULT_ILLEGAL_ADDRESS, "lane %u: 0x%x is not in this CTA", lane,
+                             target);
+        for (uint64_t at = 0; at < bytes; at += 8) {
+            uint8_t *p = emu_shared_at(w, insn, target + at, 8, 8, lane, true);
+            if (!p) return EMU_FAULT;
+            memset(p, 0, 8);
+        }
+    }
+    return EMU_NEXT;
+}
+
+void emu_decode_st_bulk(struct emu_decoder *d, struct emu_insn *insn) {
+    if (insn->op[2].imm)
+        emu_decode_fail(d, insn, "the value must be 0, not %lld", (long long)insn->op[2].imm);
 }
