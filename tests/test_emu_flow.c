@@ -277,7 +277,7 @@ static const struct {
     {"cvt.f16.f32 %h, %r;", "it needs .rn"},
     {"mov.b64 %d, {%r, %r, %r};", "do not make 8 bytes"},
     {"call missing;", "'missing' is not declared"},
-    {"tex.2d.v4.f32.s32 {%r, %r, %r, %r}, [%d, {%r, %r}];", "unknown instruction 'tex.2d.v4.f32.s32'"},
+    {"tex.2d.v4.f32.s32 {%r, %r, %r, %r}, [%d, {%r, %r}];", "textures are not emulated"},
 };
 /* clang-format on */
 

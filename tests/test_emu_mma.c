@@ -1,4 +1,5 @@
 /* mma.sync: what captures do not show (test_emu_matrix.c has those): registers used twice, errors. */
+#include <stdio.h>
 #include <string.h>
 
 #include "runtime/emu/half.h"
@@ -54,6 +55,93 @@ Test(emu_mma, registers_used_twice) {
     }
 }
 
+/* ---- 4-bit integers and single bits: exact, so that any order of the sum will do ---- */
+
+/* clang-format off */
+static const struct {
+    const char *name;
+    uint32_t rows, k, width;
+    bool a_signed, b_signed, saturate, both;
+} bits[] = {
+    {"m8n8k32.row.col.s32.s4.s4.s32",               8,  32,  4, true,  true,  false, false},
+    {"m16n8k32.row.col.s32.u4.s4.s32",              16, 32,  4, false, true,  false, false},
+    {"m16n8k64.row.col.s32.s4.u4.s32",              16, 64,  4, true,  false, false, false},
+    {"m16n8k64.row.col.satfinite.s32.u4.u4.s32",    16, 64,  4, false, false, true,  false},
+    {"m8n8k128.row.col.s32.b1.b1.s32.xor.popc",     8,  128, 1, false, false, false, false},
+    {"m16n8k128.row.col.s32.b1.b1.s32.and.popc",    16, 128, 1, false, false, false, true},
+    {"m16n8k256.row.col.s32.b1.b1.s32.xor.popc",    16, 256, 1, false, false, false, false},
+};
+/* clang-format on */
+
+/* The element (row, k) of A, or (k, column) of B, as the manual's figures 59 to 63 and 87 to 106 place it: in
+ * which word of `words`, counted by register and lane. */
+static int32_t element(uint32_t (*words)[32], uint32_t line, uint32_t k, uint32_t rows, uint32_t width,
+                       bool is_signed) {
+    uint32_t each = 32 / width, lane = line % 8 * 4 + k / each % 4;
+    uint32_t reg = rows == 16 ? line / 8 + 2 * (k / (4 * each)) : k / (4 * each);
+    uint32_t v = words[reg][lane] >> k % each * width & ((1u << width) - 1);
+    return is_signed && v >> (width - 1) ? (int32_t)v - (1 << width) : (int32_t)v;
+}
+
+ParameterizedTestParameters(emu_mma, few_bits) { return wl_test_rows(WL_LEN(bits)); }
+ParameterizedTest(size_t *i, emu_mma, few_bits) {
+    uint32_t in[10][32], out[4][32], state = 1, rows = bits[*i].rows, k_count = bits[*i].k,
+                                     width = bits[*i].width;
+    uint32_t chunks = k_count * width / 128; /* of the bits that a register of all four lanes holds */
+    char body[512], report[16384], a[64] = "", b[32] = "";
+    for (uint32_t r = 0; r < rows / 8 * chunks; r++) sprintf(a + strlen(a), "%s%%r%u", r ? ", " : "", r);
+    for (uint32_t r = 0; r < chunks; r++) sprintf(b + strlen(b), "%s%%r%u", r ? ", " : "", 4 + r);
+    for (uint32_t r = 0; r < 10; r++)
+        for (uint32_t l = 0; l < 32; l++) {
+            in[r][l] = state = state * 1664525 + 1013904223;
+            if (r >= 6 && bits[*i].saturate) in[r][l] = 0x7fffff00;
+        }
+    const char *c = rows == 16 ? "%r6, %r7, %r8, %r9" : "%r6, %r7";
+    snprintf(body, sizeof body,
+             "mma.sync.aligned.%s {%s}, {%s}, {%s}, {%s};\nmov.b32 %%r0, %%r6; mov.b32 %%r1, %%r7; mov.b32 "
+             "%%r2, %%r8; "
+             "mov.b32 %%r3, %%r9;\n",
+             bits[*i].name, c, a, b, c);
+    cr_assert_eq(emu_run_lanes(body, in[0], 10, out, report), 0, "%s: %s", body, report);
+    for (uint32_t v = 0; v < rows / 4; v++)
+        for (uint32_t l = 0; l < 32; l++) {
+            uint32_t row = l / 4 + 8 * (v / 2), column = 2 * (l % 4) + v % 2;
+            int64_t sum = (int32_t)in[6 + v][l];
+            for (uint32_t k = 0; k < k_count; k++) {
+                int32_t x = element(in, row, k, rows, width, bits[*i].a_signed),
+                        y = element(in + 4, column, k, 8, width, bits[*i].b_signed);
+                sum += width == 4 ? x * y : bits[*i].both ? (x & y) : (x ^ y);
+            }
+            if (bits[*i].saturate && sum > INT32_MAX) sum = INT32_MAX;
+            cr_expect_eq(out[v][l], (uint32_t)sum, "%s: (%u, %u) is %d, wanted %lld", bits[*i].name, row,
+                         column, (int)out[v][l], (long long)sum);
+        }
+}
+
+/* A directed rounding, of a sum whose last term is far below the rest. */
+Test(emu_mma, float64_roundings) {
+    static const struct {
+        const char *round;
+        uint32_t low;
+    } rows[] = {{".rn", 0}, {"", 0}, {".rz", 0}, {".rm", 0}, {".rp", 1}};
+    uint32_t out[4][32];
+    char body[512], report[16384];
+    for (size_t i = 0; i < WL_LEN(rows); i++) { /* 1 + 2^-70 at k = 0, in every element */
+        snprintf(
+            body, sizeof body,
+            "setp.eq.u32 %%p0, %%lane, %%lane; and.b32 %%r9, %%lane, 3; setp.eq.u32 %%p0, %%r9, 0;\n"
+            "mov.b64 %%rd0, 0x3b90000000000000; mov.b64 %%rd1, 0x3ff0000000000000; @!%%p0 mov.b64 %%rd0, 0;\n"
+            "mov.b64 %%fd0, %%rd0; mov.b64 %%fd1, %%rd1; mov.b64 %%fd2, %%rd1;\n"
+            "mma.sync.aligned.m8n8k4.row.col%s.f64.f64.f64.f64 {%%fd3, %%fd4}, {%%fd0}, {%%fd1}, {%%fd2, "
+            "%%fd2};\n"
+            "mov.b64 {%%r0, %%r1}, %%fd3; mov.b64 {%%r2, %%r3}, %%fd4;\n",
+            rows[i].round);
+        cr_assert_eq(emu_run_lanes(body, NULL, 0, out, report), 0, "%s", report);
+        cr_expect(out[0][9] == rows[i].low && out[1][9] == 0x3ff00000 && out[2][9] == rows[i].low,
+                  "%s: %08x %08x", rows[i].round, out[1][9], out[0][9]);
+    }
+}
+
 static const struct {
     const char *body, *says;
 } errors[] = {
@@ -69,10 +157,10 @@ static const struct {
      "%r5}, {%r0, %r1, "
      "%r2, %r3};\n",
      "no form of mma"},
-    {"mma.sync.aligned.m16n8k64.row.col.s32.s4.s4.s32 {%r0, %r1, %r2, %r3}, {%r0, %r1, %r2, %r3}, {%r4, "
-     "%r5}, {%r0, %r1, "
-     "%r2, %r3};\n",
-     "no form of mma"},
+    {"mma.sync.aligned.m16n8k64.row.col.s32.s4.s4.s32 {%r0, %r1, %r2, %r3}, {%r0, %r1}, {%r4, %r5}, {%r0, "
+     "%r1, %r2, "
+     "%r3};\n",
+     "A has 2 registers, this shape takes 4"},
     {"setp.lt.u32 %p0, %lane, 16;\n@%p0 " BF16
      "{%r0, %r1, %r2, %r3}, {%r0, %r1, %r2, %r3}, {%r4, %r5}, {%r0, %r1, %r2, %r3};\n",
      "all lanes must execute it together"},

@@ -215,3 +215,11 @@ Test(emu_rows, refused) {
     }
     free(report);
 }
+
+Test(emu_rows, breakpoint) {
+    uint32_t out[4][32];
+    char *report = calloc(1, 16384);
+    int status = emu_run_lanes("brkpt;", NULL, 0, out, report);
+    cr_expect(status > 0 && strstr(report, "reached a breakpoint"), "%d %s", status, report);
+    free(report);
+}

@@ -453,6 +453,95 @@ ParameterizedTest(size_t *i, emu_tma, reduction) {
                      reductions[*i].op, w, memory[w], reductions[*i].expected[w]);
 }
 
+/* gather4 and scatter4: rows 9, 30, 2 and one outside, wherever the modifier stands; 5.5.3.4. */
+Test(emu_tma, four_rows) {
+    static const char *const loads[] = {
+        "cp.async.bulk.tensor.2d.shared::cta.global.tile::gather4.mbarrier::complete_tx::bytes",
+        "cp.async.bulk.tensor.2d.tile::gather4.shared::cluster.global.mbarrier::complete_tx::bytes",
+    };
+    static const char *const stores[] = {
+        "cp.async.bulk.tensor.2d.global.shared::cta.tile::scatter4.bulk_group [%m1, {8, 1, 36, 5, 40}], [%s]",
+        "cp.async.bulk.tensor.2d.tile::scatter4.global.shared::cta.bulk_group.L2::cache_hint [%m1, {8, 1, "
+        "36, 5, 40}], "
+        "[%s], 0x12F0000000000000",
+    };
+    static const int from[4] = {9, 30, 2, 37}, to[4] = {1, 36, 5, 40};
+    uint16_t *in = emu_kernel_memory(COLUMNS * ROWS * 2), *out = emu_kernel_memory(COLUMNS * ROWS * 2);
+    for (int i = 0; i < COLUMNS * ROWS; i++) in[i] = (uint16_t)(i + 1);
+    for (size_t n = 0; n < 2 * 4 * 3; n++) {
+        enum emu_swizzle swizzle = (enum emu_swizzle)(n / 3 % 4);
+        uint32_t box = swizzle ? emu_swizzle_span(swizzle) / 2 : 24;
+        struct map_params p = {.out = 0};
+        char ptx[4096], report[4096];
+        snprintf(ptx, sizeof ptx, "%s%u;\n%s [%%s], [%%m0, {16, 9, 30, 2, 37}], [%%s + 65536];\n%s%s;\n%s",
+                 HEAD ONLY_ONE INIT
+                 "cp.async.bulk.prefetch.tensor.2d.L2.global.tile::gather4 [%m0, {16, 9, 30, 2, 37}];\n"
+                 "mbarrier.arrive.expect_tx.shared::cta.b64 _, [%s + 65536], ",
+                 box * 8, loads[n / 12], WAIT, stores[n / 12], FLUSH TAIL);
+        encode(p.map[0], map_of(in, EMU_TENSOR_BF16, COLUMNS, ROWS, box, 1, swizzle));
+        encode(p.map[1], map_of(out, EMU_TENSOR_BF16, COLUMNS, ROWS, box, 1, swizzle));
+        memset(out, 0xEE, COLUMNS * ROWS * 2);
+        cr_assert_eq(run(ptx, 1, &p, orders[n % 3], n, report), 0, "%s", report);
+        for (int y = 0; y < ROWS; y++)
+            for (int x = 0; x < COLUMNS; x++) {
+                uint16_t expected = 0xEEEE;
+                for (int r = 0; r < 4; r++)
+                    if (to[r] == y && x >= 8 && x < 8 + (int)box)
+                        expected = x + 8 < COLUMNS && from[r] < ROWS ? in[from[r] * COLUMNS + x + 8] : 0;
+                cr_assert_eq(out[y * COLUMNS + x], expected, "swizzle %d: (%d, %d) is %04x, expected %04x",
+                             swizzle, x, y, out[y * COLUMNS + x], expected);
+            }
+    }
+}
+
+Test(emu_tma, four_rows_refused) {
+    static const struct {
+        const char *body, *says;
+    } rows[] = {
+        {"cp.async.bulk.tensor.2d.shared::cta.global.tile::gather4.mbarrier::complete_tx::bytes [%s], [%m0, "
+         "{0, 1, 2, 3, "
+         "4}], [%s + 65536];\n" WAIT,
+         "a box of 8 rows"},
+        {"cp.async.bulk.tensor.2d.shared::cta.global.tile::gather4.mbarrier::complete_tx::bytes [%s], [%m0, "
+         "{0, 1}], "
+         "[%s + 65536];\n",
+         "a column and four rows"},
+        {"cp.async.bulk.tensor.2d.global.shared::cta.tile::scatter4.bulk_group [%m0, {0, 1, 2}], "
+         "[%s];\n" FLUSH,
+         "a column and four rows"},
+    };
+    uint16_t *in = emu_kernel_memory(COLUMNS * ROWS * 2);
+    struct map_params p = {.out = 0};
+    encode(p.map[0], map_of(in, EMU_TENSOR_BF16, COLUMNS, ROWS, 64, 8, EMU_SWIZZLE_128B));
+    for (size_t i = 0; i < WL_LEN(rows); i++) {
+        char ptx[4096], report[4096];
+        snprintf(ptx, sizeof ptx, "%s%s%s", HEAD ONLY_ONE INIT, rows[i].body, TAIL);
+        int status = run(ptx, 1, &p, EMU_ORDER_EAGER, 1, report);
+        cr_expect(status != 0 && strstr(report, rows[i].says), "%s does not say '%s'", report, rows[i].says);
+    }
+}
+
+/* Cache hints of the rarer forms; prefetches, which move nothing. */
+Test(emu_tma, hints_and_prefetches) {
+    uint32_t *memory = emu_kernel_memory(64 * 4), *source = emu_kernel_memory(64);
+    struct map_params p = {.out = (uint64_t)(uintptr_t)memory, .in = (uint64_t)(uintptr_t)source};
+    char report[4096];
+    for (int i = 0; i < 64; i++) memory[i] = 100;
+    for (uint32_t i = 0; i < 4; i++) source[i] = i;
+    encode(p.map[1], map_of(memory, EMU_TENSOR_U32, 4, 1, 4, 1, EMU_SWIZZLE_NONE));
+    const char *ptx = HEAD ONLY_ONE
+        "ld.global.v4.u32 {%r0, %r1, %r2, %r3}, [%i];\nst.shared.v4.u32 [%s], {%r0, %r1, %r2, %r3};\n"
+        "fence.proxy.async;\nprefetch.tensormap [%m1];\ncp.async.bulk.prefetch.tensor.2d.L2.global.tile "
+        "[%m1, {0, 0}];\n"
+        "cp.async.bulk.prefetch.tensor.2d.L2.global.L2::cache_hint [%m1, {0, 0}], 0x12F0000000000000;\n"
+        "cp.reduce.async.bulk.tensor.2d.global.shared::cta.add.tile.bulk_group.L2::cache_hint [%m1, {0, 0}], "
+        "[%s], "
+        "0x12F0000000000000;\n" FLUSH TAIL;
+    cr_assert_eq(run(ptx, 1, &p, EMU_ORDER_LATE, 1, report), 0, "%s", report);
+    for (uint32_t i = 0; i < 8; i++)
+        cr_expect_eq(memory[i], i < 4 ? 100 + i : 100, "word %u is %u", i, memory[i]);
+}
+
 /* What tensor copies change on the way: tf32 maps round, NaN fill. */
 Test(emu_tma, tf32_rounds_and_nan_fills) {
     float *in = emu_kernel_memory(16 * 4), *out = emu_kernel_memory(16 * 4);

@@ -132,14 +132,19 @@ Test(emu_umma_forms, copy_unpacks_narrow_elements) {
 }
 
 Test(emu_umma_forms, shift_moves_rows_down) {
-    struct params p = {.image = (uint64_t)(uintptr_t)image()};
-    const uint32_t *d = run("add.u32 %x, %t, 0x400008;\ntcgen05.shift.cta_group::1.down [%x];\n", &p);
-    for (uint32_t column = 0; column < 24; column++)
-        for (uint32_t lane = 0; lane < 128; lane++) {
-            bool moved = lane >= 64 && lane < 95 && column >= 8 && column < 16;
-            cr_assert_eq(d[column * 128 + lane], emu_bits_of_f32(cleared(column, lane + moved)),
-                         "lane %u column %u", lane, column);
-        }
+    static const char *const spellings[] = {"cta_group::1.down", "down.cta_group::1"};
+    for (int s = 0; s < 2; s++) {
+        char body[128];
+        struct params p = {.image = (uint64_t)(uintptr_t)image()};
+        snprintf(body, sizeof body, "add.u32 %%x, %%t, 0x400008;\ntcgen05.shift.%s [%%x];\n", spellings[s]);
+        const uint32_t *d = run(body, &p);
+        for (uint32_t column = 0; column < 24; column++)
+            for (uint32_t lane = 0; lane < 128; lane++) {
+                bool moved = lane >= 64 && lane < 95 && column >= 8 && column < 16;
+                cr_assert_eq(d[column * 128 + lane], emu_bits_of_f32(cleared(column, lane + moved)),
+                             "lane %u column %u", lane, column);
+            }
+    }
 }
 
 /* ---- multiplies of one instruction, bf16, K = 16, 32B swizzle: rows of 32 bytes ---- */
@@ -247,14 +252,21 @@ Test(emu_umma_forms, shifted_rows_of_a) {
             memcpy(bytes + 16384 + i * 16 + k / 8 * 2048 + k % 8 * 2, &h, 2);
         }
     p.c = 1ull << 46 | 128ull >> 4 << 32 | 2048ull >> 4 << 16 | (0x400 + 16384) >> 4;
-    const uint32_t *d =
-        run("tcgen05.cp.cta_group::1.128x256b [%t + 256], %c;\nadd.u32 %x, %t, 256;\n"
-            "tcgen05.mma.cta_group::1.kind::f16.ashift.collector::a::lastuse [%t], [%x], %b, %idesc, %no;\n",
-            &p);
-    for (uint32_t i = 0; i < 128; i++)
-        for (uint32_t j = 0; j < 64; j++)
-            cr_assert_eq(emu_f32_of_bits(d[j * 128 + i]), product(i % 32 == 31 ? i : i + 1, j), "(%u, %u)", i,
-                         j);
+    static const char *const disabled[] = {"", "{0, 0, 0xff, 0}, "}; /* lanes 64 to 71 */
+    for (int with = 0; with < 2; with++) {
+        char body[512];
+        snprintf(body, sizeof body,
+                 "tcgen05.cp.cta_group::1.128x256b [%%t + 256], %%c;\nadd.u32 %%x, %%t, 256;\n"
+                 "tcgen05.mma.cta_group::1.kind::f16.ashift.collector::a::lastuse [%%t], [%%x], %%b, "
+                 "%%idesc, %s%%no;\n",
+                 disabled[with]);
+        const uint32_t *d = run(body, &p);
+        for (uint32_t i = 0; i < 128; i++)
+            for (uint32_t j = 0; j < 64; j++)
+                cr_assert_eq(emu_f32_of_bits(d[j * 128 + i]),
+                             with && i >= 64 && i < 72 ? cleared(j, i) : product(i % 32 == 31 ? i : i + 1, j),
+                             "(%u, %u)", i, j);
+    }
 }
 
 /* ---- block scaling ---- */
@@ -311,6 +323,41 @@ Test(emu_umma_forms, mxf8_blocks_of_32) {
                              "id %u (%u, %u)", id, i, j);
             }
     }
+}
+
+/* mxf4, 2X: e2m1, two a byte, a ue8m0 factor for 32 elements of K = 64. */
+Test(emu_umma_forms, mxf4_blocks_of_32) {
+    static const float values[8] = {0, 0.5f, 1, 1.5f, 2, 3, 4, 6};
+    uint8_t *bytes = image();
+    struct params p = {.image = (uint64_t)(uintptr_t)bytes,
+                       .a = desc32(0),
+                       .b = desc32(8192),
+                       .c = factors_desc(16384),
+                       .d = factors_desc(16896),
+                       .idesc = 1u << 7 | 1u << 10 | 64 / 8 << 17 | 1u << 23 | 1u << 27};
+    for (uint32_t i = 0; i < 128; i++) {
+        for (uint32_t block = 0; block < 2; block++) {
+            put_factor(bytes + 16384, i, block, (uint8_t)(127 + (i + 3 * block) % 5));
+            put_factor(bytes + 16896, i, block, (uint8_t)(127 - (i + block) % 4));
+        }
+        for (uint32_t k = 0; k < 64; k++) {
+            bytes[at32(i, k / 2)] |= (uint8_t)((i + 3 * k) % 16 << 4 * (k % 2));
+            bytes[8192 + at32(i, k / 2)] |= (uint8_t)((i * 3 + 5 * k) % 16 << 4 * (k % 2));
+        }
+    }
+    const uint32_t *d = run(COPY_FACTORS "tcgen05.mma.cta_group::1.kind::mxf4.block_scale.scale_vec::2X "
+                                         "[%t], %a, %b, %idesc, [%x], [%y], %no;\n",
+                            &p);
+    for (uint32_t i = 0; i < 128; i++)
+        for (uint32_t j = 0; j < 64; j++) {
+            double sum = 0;
+            for (uint32_t k = 0; k < 64; k++) {
+                uint32_t x = (i + 3 * k) % 16, y = (j * 3 + 5 * k) % 16, block = k / 32;
+                double a = values[x & 7] * (x & 8 ? -1 : 1), b = values[y & 7] * (y & 8 ? -1 : 1);
+                sum += ldexp(a * b, (int)((i + 3 * block) % 5) - (int)((j + block) % 4));
+            }
+            cr_assert_eq(emu_f32_of_bits(d[j * 128 + i]), (float)sum, "(%u, %u)", i, j);
+        }
 }
 
 /* mxf4nvf4, 4X: e2m1, two a byte, a ue4m3 factor for 16 elements of K = 64. */

@@ -24,6 +24,7 @@ struct tensor_copy {
     uint64_t map;
     int32_t start[EMU_TENSOR_MAX_RANK];
     uint32_t dims, smem, barrier; /* shared addresses */
+    bool four;                    /* gather4, scatter4: start is {column, row, row, row, row}, a box each */
     uint8_t reduce, op;
     struct emu_bulk_group *group;
     uint8_t data[]; /* stores: the box, packed, once it has been read */
@@ -39,7 +40,16 @@ static bool readable_map(const struct emu_cluster *cluster, uint64_t address) {
     return emu_device_contains(launch->device, address, EMU_TENSOR_MAP_BYTES);
 }
 
-/* The box that the copy is about; its map in *map. */
+/* The part-th box: of gather4 and scatter4 there are four. */
+static enum emu_step begin_part(struct tensor_copy *c, const struct emu_tensor_map *map,
+                                struct emu_tile *tile, uint32_t part) {
+    const int32_t one[2] = {c->start[0], c->start[1 + part]};
+    char why[160];
+    if (emu_tile_begin(tile, map, c->four ? one : c->start, why, sizeof why)) return EMU_NEXT;
+    return emu_fault(c->base.warp, c->base.insn, EMU_FAULT_ILLEGAL_INSTRUCTION, "%s", why);
+}
+
+/* The box that the copy is about, or the first of four; its map in *map. */
 static enum emu_step begin(struct emu_cluster *cluster, struct tensor_copy *c, struct emu_tensor_map *map,
                            struct emu_tile *tile) {
     struct emu_warp *w = c->base.warp;
@@ -57,9 +67,16 @@ static enum emu_step begin(struct emu_cluster *cluster, struct tensor_copy *c, s
     if (map->rank != c->dims)
         return emu_fault(w, insn, EMU_FAULT_ILLEGAL_INSTRUCTION, "%ud copy with a tensor map of rank %u",
                          c->dims, map->rank);
-    if (!emu_tile_begin(tile, map, c->start, why, sizeof why))
-        return emu_fault(w, insn, EMU_FAULT_ILLEGAL_INSTRUCTION, "%s", why);
-    return EMU_NEXT;
+    if (c->four && (map->box[1] != 1 || map->interleave))
+        return emu_fault(w, insn, EMU_FAULT_ILLEGAL_INSTRUCTION,
+                         "a box of %u rows%s: gather4 and scatter4 take one row, without interleave",
+                         map->box[1], map->interleave ? ", interleaved" : "");
+    return begin_part(c, map, tile, 0);
+}
+
+static uint32_t parts_of(const struct tensor_copy *c) { return c->four ? 4 : 1; }
+static uint32_t smem_bytes(const struct tensor_copy *c, const struct emu_tile *tile) {
+    return (parts_of(c) - 1) * tile->pitch + emu_tile_smem_bytes(tile);
 }
 
 /* The part of global memory that the box touches: asked about as one span first, row by row where that is not
@@ -116,17 +133,21 @@ static enum emu_step run_load(struct emu_cluster *cluster, struct emu_async *bas
     struct tensor_copy *c = (struct tensor_copy *)base;
     struct emu_tensor_map map;
     struct emu_tile tile;
-    if (begin(cluster, c, &map, &tile) == EMU_FAULT || !check_global(cluster, base, &tile)) return EMU_FAULT;
+    if (begin(cluster, c, &map, &tile) == EMU_FAULT) return EMU_FAULT;
     if (cluster->judge) emu_judge_completes(cluster, base, c->barrier);
-    uint8_t *smem = emu_async_smem(cluster, base, c->smem, emu_tile_smem_bytes(&tile), EMU_WRITE);
+    uint8_t *smem = emu_async_smem(cluster, base, c->smem, smem_bytes(c, &tile), EMU_WRITE);
     if (!smem) return EMU_FAULT;
-    for (uint32_t r = 0; r < tile.rows; r++) {
-        uint8_t buffer[LONGEST_ROW];
-        struct emu_tile_row row;
-        emu_tile_next(&tile, &row);
-        emu_tile_scatter(&tile, r, smem, c->smem, load_row(&tile, &row, buffer));
+    for (uint32_t part = 0; part < parts_of(c); part++) {
+        if (part && begin_part(c, &map, &tile, part) == EMU_FAULT) return EMU_FAULT;
+        if (!check_global(cluster, base, &tile)) return EMU_FAULT;
+        for (uint32_t r = 0; r < tile.rows; r++) {
+            uint8_t buffer[LONGEST_ROW];
+            struct emu_tile_row row;
+            emu_tile_next(&tile, &row);
+            emu_tile_scatter(&tile, part + r, smem, c->smem, load_row(&tile, &row, buffer));
+        }
     }
-    return emu_mbarrier_complete(base->warp, base->insn, c->barrier, tile.bytes);
+    return emu_mbarrier_complete(base->warp, base->insn, c->barrier, parts_of(c) * tile.bytes);
 }
 
 /* ---- stores ---- */
@@ -154,23 +175,28 @@ static enum emu_step run_write(struct emu_cluster *cluster, struct emu_async *ba
     struct tensor_copy *c = (struct tensor_copy *)base;
     struct emu_tensor_map map;
     struct emu_tile tile;
-    if (begin(cluster, c, &map, &tile) == EMU_FAULT || !check_global(cluster, base, &tile)) return EMU_FAULT;
+    if (begin(cluster, c, &map, &tile) == EMU_FAULT) return EMU_FAULT;
     int type = c->reduce ? reduce_type(&map, c->op) : 0;
-    for (uint32_t r = 0; r < tile.rows; r++) {
-        struct emu_tile_row row;
-        emu_tile_next(&tile, &row);
-        if (row.first == row.last) continue;
-        uint8_t *target = (uint8_t *)(uintptr_t)(row.address + row.first);
-        const uint8_t *source = c->data + r * tile.row_bytes + row.first;
-        if (c->reduce) emu_reduce(target, source, row.last - row.first, c->op, (enum emu_reduce_type)type);
-        else memcpy(target, source, row.last - row.first);
+    for (uint32_t part = 0; part < parts_of(c); part++) {
+        if (part && begin_part(c, &map, &tile, part) == EMU_FAULT) return EMU_FAULT;
+        if (!check_global(cluster, base, &tile)) return EMU_FAULT;
+        for (uint32_t r = 0; r < tile.rows; r++) {
+            struct emu_tile_row row;
+            emu_tile_next(&tile, &row);
+            if (row.first == row.last) continue;
+            uint8_t *target = (uint8_t *)(uintptr_t)(row.address + row.first);
+            const uint8_t *source = c->data + (part + r) * tile.row_bytes + row.first;
+            if (c->reduce)
+                emu_reduce(target, source, row.last - row.first, c->op, (enum emu_reduce_type)type);
+            else memcpy(target, source, row.last - row.first);
+        }
     }
     emu_bulk_write_done(cluster, c->group);
     return EMU_NEXT;
 }
 
 static enum emu_step check_store(const struct tensor_copy *c, const struct emu_tensor_map *map) {
-    for (uint32_t i = 0; i < c->dims; i++)
+    for (uint32_t i = 0; i < (c->four ? 5 : c->dims); i++)
         if (c->start[i] < 0) /* facts 6.2 */
             return emu_fault(c->base.warp, c->base.insn, EMU_FAULT_ILLEGAL_INSTRUCTION,
                              "store to coordinate %d in dimension %u: stores start inside the tensor",
@@ -186,13 +212,14 @@ static enum emu_step run_read(struct emu_cluster *cluster, struct emu_async *bas
     struct emu_tensor_map map;
     struct emu_tile tile;
     if (begin(cluster, c, &map, &tile) == EMU_FAULT || check_store(c, &map) == EMU_FAULT) return EMU_FAULT;
-    const uint8_t *smem = emu_async_smem(cluster, base, c->smem, emu_tile_smem_bytes(&tile), EMU_READ);
+    const uint8_t *smem = emu_async_smem(cluster, base, c->smem, smem_bytes(c, &tile), EMU_READ);
     if (!smem) return EMU_FAULT;
-    struct tensor_copy *write =
-        emu_async_new(base->warp, base->lane, base->insn, run_write, (uint32_t)sizeof *c + tile.bytes);
+    uint32_t rows = parts_of(c) * tile.rows;
+    struct tensor_copy *write = emu_async_new(base->warp, base->lane, base->insn, run_write,
+                                              (uint32_t)sizeof *c + rows * tile.row_bytes);
     if (!write) return EMU_FAULT;
     memcpy(&write->base + 1, &c->base + 1, sizeof *c - sizeof c->base);
-    for (uint32_t r = 0; r < tile.rows; r++)
+    for (uint32_t r = 0; r < rows; r++)
         emu_tile_gather(&tile, r, smem, c->smem, write->data + r * tile.row_bytes);
     emu_bulk_read_done(cluster, c->group);
     return emu_async_issue(cluster, &write->base);
@@ -204,8 +231,8 @@ static enum emu_step run_read(struct emu_cluster *cluster, struct emu_async *bas
 static enum emu_step operand_of(struct emu_warp *w, const struct emu_insn *insn, const struct emu_opnd *o,
                                 uint32_t lane, struct tensor_copy *c) {
     c->map = emu_address(w, o, lane);
-    c->dims = insn->mod[0];
-    for (uint32_t i = 0; i < c->dims; i++) c->start[i] = (int32_t)emu_lane(w, &o->elems[i + 1], lane);
+    c->dims = c->four ? 2 : insn->mod[0];
+    for (uint32_t i = 0; i < o->count; i++) c->start[i] = (int32_t)emu_lane(w, &o->elems[i + 1], lane);
     return EMU_NEXT;
 }
 
@@ -256,10 +283,11 @@ static enum emu_step check_barrier(struct emu_warp *w, const struct emu_insn *in
                      l->copy.barrier, l->pair ? " of different pairs" : "; .cta_group::2 allows the pair's");
 }
 
-enum emu_step sem_tma_load(struct emu_warp *w, const struct emu_insn *insn, uint32_t mask) {
+static enum emu_step load(struct emu_warp *w, const struct emu_insn *insn, uint32_t mask, bool four) {
     EMU_FOR_LANES(mask, lane) {
         struct load l = {.pair = insn->mod[MOD_GROUP] == GROUP_2,
-                         .multicast = insn->op[3].kind != EMU_OP_NONE};
+                         .multicast = insn->op[3].kind != EMU_OP_NONE,
+                         .copy = {.four = four}};
         bool own = insn->mod[MOD_SPACE] == SPACE_CTA;
         if (tile_at(w, insn, &insn->op[0], lane, own, &l.copy.smem) == EMU_FAULT ||
             operand_of(w, insn, &insn->op[1], lane, &l.copy) == EMU_FAULT ||
@@ -273,13 +301,23 @@ enum emu_step sem_tma_load(struct emu_warp *w, const struct emu_insn *insn, uint
     return EMU_NEXT;
 }
 
+enum emu_step sem_tma_load(struct emu_warp *w, const struct emu_insn *insn, uint32_t mask) {
+    return load(w, insn, mask, false);
+}
+enum emu_step sem_tma_gather4(struct emu_warp *w, const struct emu_insn *insn, uint32_t mask) {
+    return load(w, insn, mask, true);
+}
+
+static void check_four(struct emu_decoder *d, struct emu_insn *insn, const struct emu_opnd *map) {
+    if (map->count != 5)
+        emu_decode_fail(d, insn, "%u coordinates: this form takes a column and four rows", map->count);
+}
 static void check_coordinates(struct emu_decoder *d, struct emu_insn *insn, const struct emu_opnd *map) {
     if (map->count != insn->mod[MOD_DIM])
         emu_decode_fail(d, insn, "%u coordinates for a %ud tensor", map->count, insn->mod[MOD_DIM]);
 }
 
-void emu_decode_tma_load(struct emu_decoder *d, struct emu_insn *insn) {
-    check_coordinates(d, insn, &insn->op[1]);
+static void decode_load(struct emu_decoder *d, struct emu_insn *insn) {
     bool hint = any_mod(insn, hint_mods, sizeof hint_mods),
          multicast = any_mod(insn, multicast_mods, sizeof multicast_mods);
     if (hint && !multicast &&
@@ -295,10 +333,21 @@ void emu_decode_tma_load(struct emu_decoder *d, struct emu_insn *insn) {
             hint ? ".L2::cache_hint wants a 64-bit policy" : "no cache policy without .L2::cache_hint");
 }
 
+void emu_decode_tma_load(struct emu_decoder *d, struct emu_insn *insn) {
+    check_coordinates(d, insn, &insn->op[1]);
+    decode_load(d, insn);
+}
+void emu_decode_tma_gather4(struct emu_decoder *d, struct emu_insn *insn) {
+    check_four(d, insn, &insn->op[1]);
+    decode_load(d, insn);
+}
+
 /* Stores: cp.async.bulk.tensor.<dim>... ; reductions have .<op> as mod[1]. */
-static enum emu_step store(struct emu_warp *w, const struct emu_insn *insn, uint32_t mask, bool reduce) {
+static enum emu_step store(struct emu_warp *w, const struct emu_insn *insn, uint32_t mask, bool reduce,
+                           bool four) {
     EMU_FOR_LANES(mask, lane) {
-        struct tensor_copy c = {.reduce = reduce, .op = reduce ? (uint8_t)(insn->mod[1] - 1) : 0};
+        struct tensor_copy c = {
+            .four = four, .reduce = reduce, .op = reduce ? (uint8_t)(insn->mod[1] - 1) : 0};
         if (operand_of(w, insn, &insn->op[0], lane, &c) == EMU_FAULT ||
             tile_at(w, insn, &insn->op[1], lane, true, &c.smem) == EMU_FAULT ||
             !(c.group = emu_bulk_join(w, insn, lane, &w->bulk)) ||
@@ -309,13 +358,19 @@ static enum emu_step store(struct emu_warp *w, const struct emu_insn *insn, uint
 }
 
 enum emu_step sem_tma_store(struct emu_warp *w, const struct emu_insn *insn, uint32_t mask) {
-    return store(w, insn, mask, false);
+    return store(w, insn, mask, false, false);
+}
+enum emu_step sem_tma_scatter4(struct emu_warp *w, const struct emu_insn *insn, uint32_t mask) {
+    return store(w, insn, mask, false, true);
 }
 enum emu_step sem_tma_reduce(struct emu_warp *w, const struct emu_insn *insn, uint32_t mask) {
-    return store(w, insn, mask, true);
+    return store(w, insn, mask, true, false);
 }
 void emu_decode_tma_store(struct emu_decoder *d, struct emu_insn *insn) {
     check_coordinates(d, insn, &insn->op[0]);
+}
+void emu_decode_tma_scatter4(struct emu_decoder *d, struct emu_insn *insn) {
+    check_four(d, insn, &insn->op[0]);
 }
 
 /* Hints to the caches: nothing moves. */
