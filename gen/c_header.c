@@ -71,10 +71,10 @@ static void array(struct wl_text *out, const char *entry, const unsigned char *b
 }
 
 void wl_c_header(struct wl_text *out, const struct wl_launch *launch, const void *image, size_t bytes) {
-    int cubin = bytes > 4 && !memcmp(image, "\177ELF", 4);
+    int cubin = bytes > 4 && !memcmp(image, "\177ELF", 4), fatbin = bytes > 4 && !memcmp(image, "\120\355\125\272", 4);
     wl_text_printf(out, "/* %s: %s made by warploom " WL_VERSION " */\n", launch->entry,
-                   cubin ? "a cubin" : "PTX");
+                   fatbin ? "a fat binary" : cubin ? "a cubin" : "PTX");
     types(out);
     record(out, launch);
-    array(out, launch->entry, image, bytes, !cubin);
+    array(out, launch->entry, image, bytes, !cubin && !fatbin);
 }

@@ -49,7 +49,7 @@ struct wl_cli_command {
 
 extern const struct wl_cli_command wl_cli_emit, wl_cli_explain, wl_cli_sass, wl_cli_run, wl_cli_bench,
     wl_cli_tune, wl_cli_list, wl_cli_which,
-    wl_cli_emu, wl_cli_cache;
+    wl_cli_emu, wl_cli_cache, wl_cli_pack;
 
 /* Parses argv[0..argc) (after the command's name) into values and words (room for argc). *help: --help was
  * given. */

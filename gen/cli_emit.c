@@ -1,4 +1,4 @@
-/* cli_emit: warploom emit: a schedule becomes PTX, or with --cubin a cubin. */
+/* cli_emit: warploom emit: a schedule becomes PTX, or with --cubin a cubin, or with --fatbin both in one file. */
 #include "gen/cli.h"
 
 #include <inttypes.h>
@@ -10,12 +10,13 @@
 #include "gen/file.h"
 #include "gen/json.h"
 #include "gen/launch_json.h"
-#include "gen/ptxas.h"
+#include "gen/fatbin.h"
+#include "runtime/assemble.h"
 
 struct values {
     int64_t head_dim;
     const char *out;
-    bool cubin, json, c_header;
+    bool cubin, fatbin, json, c_header;
 };
 static const struct values defaults = {0};
 
@@ -23,8 +24,9 @@ static const struct values defaults = {0};
 static const struct wl_cli_option options[] = {
     {"--head-dim", WL_CLI_INT,  offsetof(struct values, head_dim), "N",    8, 256, "specialise for this head dimension (the schedule's)"},
     {"-o",         WL_CLI_TEXT, offsetof(struct values, out),      "FILE", 0, 0,   "write there instead of to standard output"},
-    {"--cubin",    WL_CLI_FLAG, offsetof(struct values, cubin),    NULL,   0, 0,   "assemble with ptxas; -o FILE gets the cubin"},
-    {"--c-header", WL_CLI_FLAG, offsetof(struct values, c_header), NULL,   0, 0,   "-o FILE gets a C header: the launch record and the PTX or cubin"},
+    {"--cubin",    WL_CLI_FLAG, offsetof(struct values, cubin),    NULL,   0, 0,   "assemble (ptxas, else the driver's linker, else nvJitLink); -o FILE gets the cubin"},
+    {"--fatbin",   WL_CLI_FLAG, offsetof(struct values, fatbin),   NULL,   0, 0,   "assemble; -o FILE gets a fat binary of the cubin and the PTX"},
+    {"--c-header", WL_CLI_FLAG, offsetof(struct values, c_header), NULL,   0, 0,   "-o FILE gets a C header: the launch record and the PTX, cubin or fat binary"},
     {"--json",     WL_CLI_FLAG, offsetof(struct values, json),     NULL,   0, 0,   "report sizes, times, registers as JSON on standard output"},
     {0},
 };
@@ -38,6 +40,8 @@ struct emission {
     double ms; /* of loading, planning and expanding */
     bool assembled;
     struct wl_ptxas_report ptxas;
+    char *fatbin;
+    size_t fatbin_bytes;
 };
 
 static uint64_t fnv1a(const char *bytes, size_t length) {
@@ -64,9 +68,12 @@ static enum wl_status emit(const struct wl_cli_call *call, const struct values *
     e->ms = wl_cli_now_ms() - start;
     if (status) return status;
     e->hash = fnv1a(e->ptx.bytes, e->ptx.length);
-    if (!v->cubin) return WL_OK;
+    if (!v->cubin && !v->fatbin) return WL_OK;
     e->assembled = true;
-    return wl_ptxas_run(e->ptx.bytes, e->ptx.length, e->plan.arch->name, &e->ptxas, error);
+    status = wl_assemble(e->ptx.bytes, e->ptx.length, e->plan.arch->name, NULL, false, &e->ptxas, error);
+    if (status || !v->fatbin) return status;
+    return wl_fatbin_make(e->ptx.bytes, e->ptx.length, e->ptxas.cubin, e->ptxas.cubin_bytes, e->plan.arch->name,
+                          &e->fatbin, &e->fatbin_bytes, error);
 }
 
 static int barrier_objects(const struct wl_plan *plan) {
@@ -89,17 +96,22 @@ static void report_text(const struct emission *e, const char *out, struct wl_tex
     if (e->assembled)
         wl_text_printf(
             text,
-            "  ptxas   %s: %d registers (plan %d), %d B spilled, %d B stack, %d named barriers, cubin "
+            "  %-7s %s: %d registers (plan %d), %d B spilled, %d B stack, %d named barriers, cubin "
             "%s in %.0f ms\n",
-            e->ptxas.version, e->ptxas.registers, p->regs_launch,
+            e->ptxas.tool, e->ptxas.version, e->ptxas.registers, p->regs_launch,
             e->ptxas.spill_store_bytes + e->ptxas.spill_load_bytes, e->ptxas.stack_bytes, e->ptxas.barriers,
             wl_cli_bytes((double)e->ptxas.cubin_bytes, a, sizeof a), e->ptxas.ms);
+    if (e->ptxas.setmaxnreg_ignored)
+        wl_text_printf(text, "  slow    %s ignores setmaxnreg: the roles' register budgets are lost; ptxas keeps them\n",
+                       e->ptxas.tool);
     if (out) wl_text_printf(text, "  wrote   %s\n", out);
 }
 
 static void report_ptxas(const struct emission *e, struct wl_json *json) {
     wl_json_open(json, "ptxas", '{');
+    wl_json_text(json, "tool", e->ptxas.tool);
     wl_json_text(json, "version", e->ptxas.version);
+    wl_json_bool(json, "setmaxnreg_ignored", e->ptxas.setmaxnreg_ignored);
     wl_json_int(json, "registers", e->ptxas.registers);
     wl_json_int(json, "spill_store_bytes", e->ptxas.spill_store_bytes);
     wl_json_int(json, "spill_load_bytes", e->ptxas.spill_load_bytes);
@@ -138,8 +150,8 @@ static void report_json(const struct emission *e, const char *out, struct wl_tex
 }
 
 static enum wl_status write_output(const struct emission *e, const struct values *v, struct wl_error *error) {
-    const void *image = v->cubin ? e->ptxas.cubin : e->ptx.bytes;
-    size_t bytes = v->cubin ? e->ptxas.cubin_bytes : e->ptx.length;
+    const void *image = v->fatbin ? e->fatbin : v->cubin ? e->ptxas.cubin : e->ptx.bytes;
+    size_t bytes = v->fatbin ? e->fatbin_bytes : v->cubin ? e->ptxas.cubin_bytes : e->ptx.length;
     struct wl_text header = {0};
     if (!v->c_header) return wl_file_write(v->out, image, bytes, error);
     wl_c_header(&header, &e->plan.launch, image, bytes);
@@ -155,6 +167,9 @@ static enum wl_status run(const struct wl_cli_call *call, struct wl_error *error
     if (v->cubin && !v->out && !v->json)
         return wl_fail(error, WL_ERR_USAGE, NULL, 0, "--cubin",
                        "needs -o FILE for the cubin, or --json for its figures alone");
+    if (v->fatbin && !v->out) return wl_fail(error, WL_ERR_USAGE, NULL, 0, "--fatbin", "needs -o FILE");
+    if (v->fatbin && v->cubin)
+        return wl_fail(error, WL_ERR_USAGE, NULL, 0, "--fatbin", "holds the cubin too; without --cubin");
     if (v->c_header && !v->out) return wl_fail(error, WL_ERR_USAGE, NULL, 0, "--c-header", "needs -o FILE");
     enum wl_status status = emit(call, v, &e, error);
     if (status) goto out;
@@ -168,6 +183,7 @@ static enum wl_status run(const struct wl_cli_call *call, struct wl_error *error
     status = wl_cli_output(NULL, &report, error);
 out:
     wl_ptxas_fini(&e.ptxas);
+    wl_free(e.fatbin);
     wl_text_fini(&report);
     wl_text_fini(&e.ptx);
     return status;

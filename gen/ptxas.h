@@ -3,14 +3,18 @@
 #ifndef WL_PTXAS_H
 #define WL_PTXAS_H
 
+#include <stdbool.h>
+
 #include "gen/error.h"
 
 struct wl_ptxas_report {
+    const char *tool; /* what made it: "ptxas", "the driver's linker", "nvJitLink" */
     char version[32]; /* "13.0" */
     int registers;    /* per thread */
     int spill_store_bytes, spill_load_bytes, stack_bytes;
     int barriers; /* named ones that the kernel may use: 16 where their number is not constant */
-    double ms;    /* the whole run of the process */
+    bool setmaxnreg_ignored; /* it said so: the kernel is right but slow */
+    double ms;    /* the whole run */
     void *cubin;  /* freed by wl_ptxas_fini */
     size_t cubin_bytes;
 };

@@ -2,9 +2,11 @@
 #include "gen/tool.h"
 
 #include <ctype.h>
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <spawn.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -67,6 +69,15 @@ enum wl_status wl_tool_enter(struct wl_tool_room *room, const char *in_name, con
     return WL_OK;
 }
 
+enum wl_status wl_tool_write(const struct wl_tool_room *room, const char *bytes, size_t size,
+                             struct wl_error *error) {
+    FILE *file = fopen(room->in, "we");
+    bool good = file && fwrite(bytes, 1, size, file) == size;
+    if (file && fclose(file)) good = false;
+    if (good) return WL_OK;
+    return wl_fail(error, WL_ERR_IO, room->in, 0, NULL, "cannot write: %s", strerror(errno));
+}
+
 void wl_tool_leave(const struct wl_tool_room *room) {
     unlink(room->in);
     unlink(room->out);
@@ -91,4 +102,57 @@ int wl_tool_run(char *const argv[], const char *log) {
     while (waitpid(pid, &state, 0) < 0)
         if (errno != EINTR) return -1;
     return WIFEXITED(state) ? WEXITSTATUS(state) : 128 + WTERMSIG(state);
+}
+
+/* ---- libraries ---- */
+
+/* "lib/libX.so.13" of a folder; "" stands for wherever the dynamic linker looks. */
+static void *open_in(const char *folder, const char *name) {
+    static const char *const places[] = {"/lib64/", "/lib/"}, *const versions[] = {".13", ".12"};
+    char path[1200];
+    void *library = NULL;
+    for (size_t v = 0; !library && v < 2; v++)
+        for (size_t p = 0; !library && p < (*folder ? 2 : 1); p++) {
+            int length =
+                snprintf(path, sizeof path, "%s%slib%s.so%s", folder, *folder ? places[p] : "", name, versions[v]);
+            if (length < (int)sizeof path) library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+        }
+    return library;
+}
+
+static void *open_beside(const char *name) {
+    char folder[1100];
+    ssize_t length = readlink("/proc/self/exe", folder, sizeof folder - 8);
+    if (length <= 0) return NULL;
+    folder[length] = '\0';
+    char *slash = strrchr(folder, '/');
+    if (!slash) return NULL;
+    strcpy(slash, "/cuda");
+    return open_in(folder, name);
+}
+
+enum wl_status wl_tool_library(void **library, const char *name, const char *package, struct wl_error *error) {
+    char variable[64];
+    const char *own = getenv(variable_of(name, variable, sizeof variable)), *home = getenv("CUDA_HOME");
+    if (own && *own) {
+        if ((*library = dlopen(own, RTLD_NOW | RTLD_LOCAL))) return WL_OK;
+        return wl_fail(error, WL_ERR_ENVIRONMENT, NULL, 0, name, "%s: %s", variable, dlerror());
+    }
+    *library = open_in("", name);
+    if (!*library && home && *home) *library = open_in(home, name);
+    if (!*library) *library = open_in("/usr/local/cuda", name);
+    if (!*library) *library = open_beside(name);
+    if (*library) return WL_OK;
+    return wl_fail(error, WL_ERR_ENVIRONMENT, NULL, 0, name,
+                   "lib%s.so.13 (or .12) is not where the dynamic linker looks, nor in CUDA_HOME or /usr/local/cuda; "
+                   "install it with `pip install %s` and name the file in %s",
+                   name, package, variable);
+}
+
+enum wl_status wl_tool_functions(void *library, const char *const *names, void **functions, size_t count,
+                                 struct wl_error *error) {
+    for (size_t i = 0; i < count; i++)
+        if (!(functions[i] = dlsym(library, names[i])))
+            return wl_fail(error, WL_ERR_ENVIRONMENT, NULL, 0, names[i], "%s", dlerror());
+    return WL_OK;
 }

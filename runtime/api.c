@@ -22,16 +22,37 @@ static enum wl_status copy_text(char **out, const char *text, struct wl_error *e
     return WL_OK;
 }
 
+/* Before the driver: the device is to be one that the bundle's kernels run on. */
+static enum wl_status open_bundle(struct wl_runtime *runtime, const struct wl_options *o,
+                                  struct wl_error *error) {
+    const char *path = o->bundle ? o->bundle : getenv("WARPLOOM_BUNDLE");
+    runtime->bundle_only = o->bundle_only;
+    if (path && *path) return wl_bundle_open(&runtime->bundle, path, error);
+    if (!o->bundle_only) return WL_OK;
+    return wl_fail(error, WL_ERR_USAGE, NULL, 0, "bundle_only", "no bundle is given");
+}
+
+/* Of a bundle the device must be able to run something: that nothing fits is a mistake, said at once. */
 static enum wl_status open_driver(struct wl_runtime *runtime, const struct wl_options *o,
                                   struct wl_error *error) {
-    char targets[128];
-    const char *target = o->target ? o->target : wl_choose_targets(targets, sizeof targets);
+    char all[128];
+    struct wl_error why = {0};
     const char *device = o->device ? o->device : getenv("WARPLOOM_DEVICE");
+    const char *bundled = runtime->bundle ? wl_bundle_targets(runtime->bundle) : NULL;
+    const char *target = o->target ? o->target : bundled ? bundled : wl_choose_targets(all, sizeof all);
     enum wl_status status = device && !strcmp(device, "current")
-                                ? wl_driver_open_current(&runtime->driver, target, error)
-                                : wl_driver_open(&runtime->driver, device, target, error);
-    if (!status) runtime->target = wl_choose_target(runtime->driver->cc_major, runtime->driver->cc_minor);
-    return status;
+                                ? wl_driver_open_current(&runtime->driver, target, &why)
+                                : wl_driver_open(&runtime->driver, device, target, &why);
+    if (status && !bundled) return wl_fail(error, status, why.file, why.line, why.field, "%s", why.text);
+    if (status)
+        return wl_fail(error, status, wl_bundle_path(runtime->bundle), 0, NULL,
+                       "the bundle's kernels are for %s: %s", bundled, why.text);
+    const struct wl_driver *driver = runtime->driver;
+    runtime->target = wl_choose_target(driver->cc_major, driver->cc_minor);
+    if (!bundled || wl_driver_can_run(driver->cc_major, driver->cc_minor, bundled)) return WL_OK;
+    return wl_fail(error, WL_ERR_INPUT, wl_bundle_path(runtime->bundle), 0, NULL,
+                   "the bundle's kernels are for %s: %s has compute capability %d.%d", bundled, driver->name,
+                   driver->cc_major, driver->cc_minor);
 }
 
 /* Without a cache all still works, so only a value that is no value stops here. */
@@ -66,6 +87,7 @@ enum wl_status wl_open(struct wl_runtime **runtime, const struct wl_options *opt
     if (!status)
         status =
             copy_text(&fresh->schedules, o->schedules ? o->schedules : getenv("WARPLOOM_SCHEDULES"), error);
+    if (!status) status = open_bundle(fresh, o, error);
     if (!status) status = open_driver(fresh, o, error);
     if (!status) status = open_cache(fresh, o, error);
     if (status) wl_close(fresh);
@@ -80,6 +102,7 @@ void wl_close(struct wl_runtime *runtime) {
     wl_table_each(&runtime->table, destroy_item);
     wl_table_fini(&runtime->table);
     wl_cache_close(runtime->cache);
+    wl_bundle_close(runtime->bundle);
     wl_driver_close(runtime->driver);
     pthread_cond_destroy(&runtime->built);
     pthread_mutex_destroy(&runtime->lock);
@@ -95,6 +118,7 @@ void wl_runtime_info(const struct wl_runtime *runtime, struct wl_runtime_report 
                                      .target = runtime->target,
                                      .driver = driver->path,
                                      .cache_dir = runtime->cache ? wl_cache_folder(runtime->cache) : NULL,
+                                     .bundle = runtime->bundle ? wl_bundle_path(runtime->bundle) : NULL,
                                      .driver_version = driver->version,
                                      .cc_major = driver->cc_major,
                                      .cc_minor = driver->cc_minor,

@@ -37,4 +37,7 @@ void wl_key_text(const struct wl_key *key, char out[33]);
 enum wl_status wl_choose_key(struct wl_key *key, const struct wl_choice *choice, int driver_version,
                              bool emulated, struct wl_error *error);
 
+/* Of the problem and the target alone: what a bundle finds a kernel by. */
+void wl_choose_bundle_key(struct wl_key *key, const char *target, const struct wl_problem *problem);
+
 #endif

@@ -85,16 +85,36 @@ static enum wl_status add_path(XXH3_state_t *state, const char *path, struct wl_
 
 /* ---- the key ---- */
 
+static void add_problem(XXH3_state_t *state, const struct wl_problem *p) {
+    const int32_t numbers[] = {p->head_dim, (int32_t)p->dtype, p->causal};
+    add(state, numbers, sizeof numbers);
+}
+
+static void finish(struct wl_key *key, const XXH3_state_t *state) {
+    XXH128_canonical_t canonical;
+    XXH128_canonicalFromHash(&canonical, XXH3_128bits_digest(state));
+    memcpy(key->bytes, canonical.digest, sizeof key->bytes);
+}
+
+void wl_choose_bundle_key(struct wl_key *key, const char *target, const struct wl_problem *problem) {
+    XXH3_state_t state;
+    XXH3_128bits_reset(&state);
+    add_text(&state, target);
+    add_problem(&state, problem);
+    finish(key, &state);
+}
+
 enum wl_status wl_choose_key(struct wl_key *key, const struct wl_choice *choice, int driver_version,
                              bool is_emulated, struct wl_error *error) {
     const struct wl_problem *p = choice->problem;
-    const int32_t numbers[] = {p->head_dim, (int32_t)p->dtype, p->causal, driver_version, is_emulated};
+    const int32_t numbers[] = {driver_version, is_emulated};
     XXH3_state_t state;
     struct stat info;
     enum wl_status status = WL_OK;
     pthread_once(&once, hash_embedded);
     XXH3_128bits_reset(&state);
     add(&state, &embedded, sizeof embedded);
+    add_problem(&state, p);
     add(&state, numbers, sizeof numbers);
     add_text(&state, choice->target);
     add_text(&state, p->schedule ? p->schedule : "");
@@ -103,9 +123,7 @@ enum wl_status wl_choose_key(struct wl_key *key, const struct wl_choice *choice,
             status = add_path(&state, p->schedule, error); /* else a shipped name */
     } else if (choice->user && *choice->user) status = add_path(&state, choice->user, error);
     if (status) return status;
-    XXH128_canonical_t canonical;
-    XXH128_canonicalFromHash(&canonical, XXH3_128bits_digest(&state));
-    memcpy(key->bytes, canonical.digest, sizeof key->bytes);
+    finish(key, &state);
     return WL_OK;
 }
 

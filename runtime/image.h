@@ -16,8 +16,14 @@ struct wl_image { /* zeroed: none; pieces are ended by wl_image_fini */
 };
 void wl_image_fini(struct wl_image *image);
 
-/* Schedule, plan, PTX; for a GPU also a cubin: by ptxas where one is found, else by the driver's linker;
- * where both are missing the PTX alone. */
+/* Schedule, plan, PTX. */
+enum wl_status wl_image_generate(struct wl_image *image, const struct wl_choice *choice, struct wl_error *error);
+
+/* Adds a cubin where something can assemble without harm (assemble.h); else the PTX stays alone, which log says. */
+enum wl_status wl_image_assemble(struct wl_image *image, const struct wl_driver *driver, const struct wl_log *log,
+                                 struct wl_error *error);
+
+/* Both; for the emulated device the PTX alone. */
 enum wl_status wl_image_build(struct wl_image *image, const struct wl_choice *choice,
                               const struct wl_driver *driver, const struct wl_log *log,
                               struct wl_error *error);

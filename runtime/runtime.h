@@ -4,6 +4,7 @@
 
 #include <pthread.h>
 
+#include "runtime/bundle.h"
 #include "runtime/cache.h"
 #include "runtime/choose.h"
 #include "runtime/driver.h"
@@ -28,6 +29,8 @@ struct wl_runtime {
     const char *target;     /* NULL: the device runs nothing that can be made */
     char *schedules;        /* NULL: the shipped ones alone */
     struct wl_cache *cache; /* NULL: none */
+    struct wl_bundle *bundle; /* NULL: none */
+    bool bundle_only;
     struct wl_log log;
     struct wl_table table;
     pthread_mutex_t lock; /* of the table's writers and of `building` */

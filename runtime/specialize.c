@@ -55,10 +55,32 @@ static enum wl_status get_or_build(struct wl_runtime *runtime, const struct wl_c
     return status;
 }
 
+/* A kernel that is there and broken is an error: whoever gave a bundle wants no other. */
+static enum wl_status look_in_bundle(struct wl_runtime *runtime, const struct wl_choice *choice,
+                                     struct wl_loaded *loaded, bool *found, struct wl_error *error) {
+    const struct wl_problem *p = choice->problem;
+    enum wl_status status = WL_OK;
+    if (!p->schedule) {
+        wl_choose_bundle_key(&loaded->key, choice->target, p);
+        status = wl_bundle_load(runtime->bundle, &loaded->key, &loaded->image, found, error);
+    }
+    if (status || *found || !runtime->bundle_only) return status;
+    const char *path = wl_bundle_path(runtime->bundle);
+    if (p->schedule)
+        return wl_fail(error, WL_ERR_INPUT, path, 0, "schedule", "%s: a bundle knows no names", p->schedule);
+    return wl_fail(error, WL_ERR_INPUT, path, 0, "head_dim", "the bundle has no kernel for %d, %s, %s on %s",
+                   p->head_dim, p->dtype == WL_BF16 ? "bf16" : "fp16", p->causal ? "causal" : "full",
+                   choice->target);
+}
+
 static enum wl_status get_image(struct wl_runtime *runtime, const struct wl_choice *choice,
                                 struct wl_loaded *loaded, struct wl_error *error) {
     bool found = false;
-    enum wl_status status =
+    enum wl_status status = WL_OK;
+    if (runtime->bundle) status = look_in_bundle(runtime, choice, loaded, &found, error);
+    loaded->origin = WL_FROM_BUNDLE;
+    if (status || found) return status;
+    status =
         wl_choose_key(&loaded->key, choice, runtime->driver->version, runtime->driver->emulated, error);
     loaded->origin = WL_FROM_DISK;
     if (!status && runtime->cache)

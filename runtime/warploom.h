@@ -70,6 +70,8 @@ struct wl_options { /* zero: the default of each */
         *cache_dir; /* NULL: $WARPLOOM_CACHE_DIR, else $XDG_CACHE_HOME/warploom, else ~/.cache/warploom */
     uint64_t cache_bytes; /* 0: $WARPLOOM_CACHE_BYTES, else 1 GiB */
     bool no_cache;        /* neither read nor write the disk */
+    const char *bundle;   /* a file of `warploom pack`: looked into first; NULL: $WARPLOOM_BUNDLE, else none */
+    bool bundle_only;     /* what the bundle lacks is an error, not built */
     wl_log_fn *log; /* NULL: lines of up to $WARPLOOM_LOG (error, warn, info, debug; warn) go to stderr */
     void *log_user;
 };
@@ -87,6 +89,7 @@ struct wl_runtime_report {
     const char *target;    /* "sm_100a": what kernels are made for; NULL: none can be */
     const char *driver;    /* the driver library's path */
     const char *cache_dir; /* NULL: no disk cache */
+    const char *bundle;    /* NULL: none */
     int driver_version;    /* 13000 = CUDA 13.0 */
     int cc_major, cc_minor, sms;
     bool emulated;
@@ -145,7 +148,8 @@ struct wl_problem { /* what a kernel is specialised for */
     const char *schedule; /* a Lua file or a shipped name; NULL: the first that serves the problem */
 };
 
-/* The kernel for a problem: from memory, else from disk, else built. Threads that ask for the same one at
+/* The kernel for a problem: from memory, else from the bundle (where no schedule is named), else from disk, else
+ * built. A bundle's kernel that is broken is WL_ERR_INPUT. Threads that ask for the same one at
  * once get one. */
 enum wl_status wl_specialize(struct wl_runtime *runtime, const struct wl_problem *problem,
                              const struct wl_kernel **kernel, struct wl_error *error);
@@ -159,7 +163,7 @@ enum wl_status wl_prepare(struct wl_runtime *runtime, const struct wl_problem *p
 enum wl_status wl_launch(const struct wl_kernel *kernel, const struct wl_attention *problem,
                          struct CUstream_st *stream, struct wl_error *error);
 
-enum wl_origin { WL_FROM_DISK, WL_BUILT };
+enum wl_origin { WL_FROM_DISK, WL_BUILT, WL_FROM_BUNDLE };
 
 struct wl_kernel_report {
     const char *entry, *target, *schedule; /* strings are owned by the kernel */
