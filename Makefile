@@ -17,7 +17,7 @@ TESTS    := $(wildcard tests/test_*.c)
 FUZZERS  := $(wildcard tests/fuzz_*.c)
 PROGRAMS := $(wildcard tests/grid.c tests/bench_runtime.c tests/mutate.c)
 HELPERS  := $(filter-out $(wildcard tests/test_*.c tests/fuzz*.c) $(PROGRAMS),$(wildcard tests/*.c))
-EMBEDDED := $(shell find templates schedules -name '*.ptx' -o -name '*.lua' | LC_ALL=C sort)
+EMBEDDED := $(shell find templates schedules runtime/auxiliary -name '*.ptx' -o -name '*.lua' -o -name '*.cu*' | LC_ALL=C sort)
 
 OBJ       = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 ASAN      = $(patsubst %.c,$(BUILD)/asan/%.o,$(1))

@@ -9,13 +9,14 @@
 #include "gen/json.h"
 #include "runtime/assemble.h"
 #include "runtime/bundle.h"
+#include "runtime/nvrtc.h"
 
 enum { DIMS_MAX = 64, SCHEDULES_MAX = 64, TARGETS_MAX = 8 };
 
 struct values {
     const char *out, *dims, *target, *list;
     int dtype, causal;
-    bool ptx, json;
+    bool ptx, auxiliary, json;
 };
 static const struct values defaults = {.dims = "64,128"};
 
@@ -26,6 +27,7 @@ static const struct wl_cli_option options[] = {
     {"--dtype",    WL_CLI_CHOICE, offsetof(struct values, dtype),  "bf16|fp16|bf16,fp16|fp16,bf16", 0, 0, "element types (bf16)"},
     {"--causal",   WL_CLI_CHOICE, offsetof(struct values, causal), "no|yes|both",    0, 0, "masks (no)"},
     {"--target",   WL_CLI_TEXT,   offsetof(struct values, target), "SM",             0, 0, "for this target alone (those of the schedules)"},
+    {"--auxiliary", WL_CLI_FLAG,  offsetof(struct values, auxiliary), NULL,          0, 0, "the auxiliary kernels too (NVRTC compiles them)"},
     {"--ptx",      WL_CLI_FLAG,   offsetof(struct values, ptx),    NULL,             0, 0, "no machine code: the driver assembles at every start"},
     {"--list",     WL_CLI_TEXT,   offsetof(struct values, list),   "FILE",           0, 0, "check a bundle and list what it holds, instead"},
     {"--json",     WL_CLI_FLAG,   offsetof(struct values, json),   NULL,             0, 0, "as JSON"},
@@ -144,14 +146,13 @@ static void describe(struct packing *p, const struct wl_image *image) {
                    wl_cli_bytes((double)image->ptx_bytes, b, sizeof b), image->schedule);
 }
 
-static enum wl_status make(struct packing *p, const struct candidate *c, const char *target,
-                           const struct wl_problem *problem, struct wl_error *error) {
-    const struct wl_problem named = {problem->head_dim, problem->dtype, problem->causal, c->name};
-    const struct wl_choice choice = {NULL, target, &named};
+/* made: what is built; found: what it is found by. */
+static enum wl_status make(struct packing *p, const struct wl_choice *made, const struct wl_choice *found,
+                           struct wl_error *error) {
     struct wl_bundle_item *item = &p->items[p->item_count];
     *item = (struct wl_bundle_item){0};
-    wl_choose_bundle_key(&item->key, target, problem);
-    enum wl_status status = wl_image_generate(&item->image, &choice, error);
+    wl_choose_bundle_key(&item->key, found);
+    enum wl_status status = wl_image_generate(&item->image, made, error);
     if (status) return status;
     p->item_count++;
     if (!p->values->ptx) status = assemble(p, &item->image, error);
@@ -163,12 +164,32 @@ static bool wants_dtype(const struct values *v, enum wl_dtype dtype) {
     return v->dtype >= 2 || v->dtype == (int)dtype;
 }
 
+static enum wl_status make_problem(struct packing *p, const struct candidate *c, const char *target,
+                                   const struct wl_problem *problem, struct wl_error *error) {
+    struct wl_problem named = *problem;
+    named.schedule = c->name;
+    return make(p, &(struct wl_choice){.target = target, .problem = &named},
+                &(struct wl_choice){.target = target, .problem = problem}, error);
+}
+
+static enum wl_status make_auxiliary(struct packing *p, const char *target, struct wl_error *error) {
+    static const struct wl_problem none;
+    enum wl_status status = WL_OK;
+    for (int i = 0; !status && wl_auxiliary_names[i]; i++) {
+        const struct wl_choice choice = {NULL, target, &none, wl_auxiliary_names[i]};
+        status = make(p, &choice, &choice, error);
+    }
+    return status;
+}
+
 static enum wl_status make_all(struct packing *p, struct wl_error *error) {
     const struct values *v = p->values;
     enum wl_status status = WL_OK;
-    p->items = wl_realloc(NULL, (size_t)(p->target_count * p->dim_count * 4 + 1) * sizeof *p->items);
+    p->items = wl_realloc(NULL, (size_t)(p->target_count * (p->dim_count * 4 + 4) + 1) * sizeof *p->items);
     if (!p->items) return wl_fail(error, WL_ERR_NO_MEMORY, NULL, 0, NULL, "no memory for a bundle");
-    for (int t = 0; t < p->target_count; t++)
+    for (int t = 0; t < p->target_count && !status && v->auxiliary; t++)
+        status = make_auxiliary(p, p->targets[t], error);
+    for (int t = 0; t < p->target_count && !status; t++)
         for (int d = 0; d < p->dim_count; d++) {
             const struct candidate *c = find(p, p->targets[t], p->dims[d]);
             if (!c && !v->json)
@@ -177,7 +198,7 @@ static enum wl_status make_all(struct packing *p, struct wl_error *error) {
             for (int i = 0; c && !status && i < 4; i++) {
                 const struct wl_problem problem = {(int32_t)p->dims[d], i & 2 ? WL_FP16 : WL_BF16, i & 1, NULL};
                 if (wants_dtype(v, problem.dtype) && (v->causal == 2 || v->causal == (i & 1)))
-                    status = make(p, c, p->targets[t], &problem, error);
+                    status = make_problem(p, c, p->targets[t], &problem, error);
             }
             if (status) return status;
         }

@@ -65,7 +65,7 @@ static enum wl_status run(const struct wl_cli_call *call, struct wl_error *error
     const struct values *v = call->values;
     const struct wl_problem problem = {(int32_t)v->head_dim, (enum wl_dtype)v->dtype, v->causal,
                                        call->word_count ? call->words[0] : NULL};
-    struct wl_choice choice = {v->schedules ? v->schedules : getenv("WARPLOOM_SCHEDULES"), NULL, &problem};
+    struct wl_choice choice = {v->schedules ? v->schedules : getenv("WARPLOOM_SCHEDULES"), NULL, &problem, NULL};
     struct wl_schedule schedule;
     struct wl_text why = {0}, out = {0};
     struct wl_key key;

@@ -82,10 +82,11 @@ static enum wl_status check_header(const struct wl_bundle *bundle, const struct 
         return wl_fail(error, WL_ERR_INPUT, bundle->path, 0, NULL,
                        "is a bundle of format %u, this program reads %d; pack it again", header->format, FORMAT);
     if (strncmp(header->generator, WL_VERSION, sizeof header->generator)) { /* its hash is not known to be right yet */
-        int length = (int)strspn(header->generator, "0123456789.");
+        char version[sizeof header->generator + 1] = "";
+        memcpy(version, header->generator, sizeof header->generator);
+        version[strspn(version, "0123456789.")] = '\0';
         return wl_fail(error, WL_ERR_INPUT, bundle->path, 0, NULL,
-                       "is a bundle of warploom %.*s, this is " WL_VERSION "; pack it again", length > 15 ? 15 : length,
-                       header->generator);
+                       "is a bundle of warploom %s, this is " WL_VERSION "; pack it again", version);
     }
     if (header->file_bytes != size || header->count > COUNT_MAX ||
         size < sizeof *header + header->count * sizeof(struct place))

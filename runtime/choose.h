@@ -19,6 +19,7 @@ struct wl_choice {
     const char *user; /* file or folder of schedules; NULL: the shipped ones alone */
     const char *target;
     const struct wl_problem *problem;
+    const char *auxiliary; /* "copy": not a schedule's kernel but this one, whatever the problem; NULL: none */
 };
 
 /* Runs the candidates' Lua until one fits, or the one that problem->schedule names. WL_ERR_INPUT: none fits
@@ -37,7 +38,7 @@ void wl_key_text(const struct wl_key *key, char out[33]);
 enum wl_status wl_choose_key(struct wl_key *key, const struct wl_choice *choice, int driver_version,
                              bool emulated, struct wl_error *error);
 
-/* Of the problem and the target alone: what a bundle finds a kernel by. */
-void wl_choose_bundle_key(struct wl_key *key, const char *target, const struct wl_problem *problem);
+/* Of the problem (or the auxiliary kernel) and the target alone: what a bundle finds a kernel by. */
+void wl_choose_bundle_key(struct wl_key *key, const struct wl_choice *choice);
 
 #endif

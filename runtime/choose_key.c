@@ -85,9 +85,12 @@ static enum wl_status add_path(XXH3_state_t *state, const char *path, struct wl_
 
 /* ---- the key ---- */
 
-static void add_problem(XXH3_state_t *state, const struct wl_problem *p) {
+static void add_problem(XXH3_state_t *state, const struct wl_choice *choice) {
+    const struct wl_problem *p = choice->problem;
     const int32_t numbers[] = {p->head_dim, (int32_t)p->dtype, p->causal};
-    add(state, numbers, sizeof numbers);
+    if (choice->auxiliary) add_text(state, choice->auxiliary); /* of another length than all numbers */
+    else add(state, numbers, sizeof numbers);
+    add_text(state, choice->target);
 }
 
 static void finish(struct wl_key *key, const XXH3_state_t *state) {
@@ -96,11 +99,10 @@ static void finish(struct wl_key *key, const XXH3_state_t *state) {
     memcpy(key->bytes, canonical.digest, sizeof key->bytes);
 }
 
-void wl_choose_bundle_key(struct wl_key *key, const char *target, const struct wl_problem *problem) {
+void wl_choose_bundle_key(struct wl_key *key, const struct wl_choice *choice) {
     XXH3_state_t state;
     XXH3_128bits_reset(&state);
-    add_text(&state, target);
-    add_problem(&state, problem);
+    add_problem(&state, choice);
     finish(key, &state);
 }
 
@@ -114,14 +116,13 @@ enum wl_status wl_choose_key(struct wl_key *key, const struct wl_choice *choice,
     pthread_once(&once, hash_embedded);
     XXH3_128bits_reset(&state);
     add(&state, &embedded, sizeof embedded);
-    add_problem(&state, p);
+    add_problem(&state, choice);
     add(&state, numbers, sizeof numbers);
-    add_text(&state, choice->target);
     add_text(&state, p->schedule ? p->schedule : "");
     if (p->schedule) {
         if (!stat(p->schedule, &info))
             status = add_path(&state, p->schedule, error); /* else a shipped name */
-    } else if (choice->user && *choice->user) status = add_path(&state, choice->user, error);
+    } else if (!choice->auxiliary && choice->user && *choice->user) status = add_path(&state, choice->user, error);
     if (status) return status;
     finish(key, &state);
     return WL_OK;

@@ -9,6 +9,7 @@
 #include "gen/emit.h"
 #include "gen/plan.h"
 #include "runtime/assemble.h"
+#include "runtime/nvrtc.h"
 
 static double now_ms(void) {
     struct timespec t;
@@ -23,6 +24,7 @@ void wl_image_fini(struct wl_image *image) {
 }
 
 enum wl_status wl_image_generate(struct wl_image *image, const struct wl_choice *choice, struct wl_error *error) {
+    if (choice->auxiliary) return wl_nvrtc_generate(image, choice->auxiliary, choice->target, error);
     const struct wl_problem *p = choice->problem;
     const struct wl_specialization special = {p->head_dim, (int)p->dtype, p->causal};
     struct wl_schedule schedule;

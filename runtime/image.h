@@ -16,7 +16,7 @@ struct wl_image { /* zeroed: none; pieces are ended by wl_image_fini */
 };
 void wl_image_fini(struct wl_image *image);
 
-/* Schedule, plan, PTX. */
+/* Schedule, plan, PTX; an auxiliary kernel's PTX is NVRTC's (nvrtc.h). */
 enum wl_status wl_image_generate(struct wl_image *image, const struct wl_choice *choice, struct wl_error *error);
 
 /* Adds a cubin where something can assemble without harm (assemble.h); else the PTX stays alone, which log says. */

@@ -40,4 +40,8 @@ struct wl_runtime {
 
 void wl_loaded_destroy(struct wl_loaded *loaded);
 
+/* The auxiliary kernel "copy", "plain" or "combine": found, loaded or built as any other. */
+enum wl_status wl_specialize_auxiliary(struct wl_runtime *runtime, const char *name, const struct wl_kernel **kernel,
+                                       struct wl_error *error);
+
 #endif

@@ -61,11 +61,14 @@ static enum wl_status look_in_bundle(struct wl_runtime *runtime, const struct wl
     const struct wl_problem *p = choice->problem;
     enum wl_status status = WL_OK;
     if (!p->schedule) {
-        wl_choose_bundle_key(&loaded->key, choice->target, p);
+        wl_choose_bundle_key(&loaded->key, choice);
         status = wl_bundle_load(runtime->bundle, &loaded->key, &loaded->image, found, error);
     }
     if (status || *found || !runtime->bundle_only) return status;
     const char *path = wl_bundle_path(runtime->bundle);
+    if (choice->auxiliary)
+        return wl_fail(error, WL_ERR_INPUT, path, 0, NULL,
+                       "the bundle has no auxiliary kernels; `warploom pack --auxiliary` puts them in");
     if (p->schedule)
         return wl_fail(error, WL_ERR_INPUT, path, 0, "schedule", "%s: a bundle knows no names", p->schedule);
     return wl_fail(error, WL_ERR_INPUT, path, 0, "head_dim", "the bundle has no kernel for %d, %s, %s on %s",
@@ -102,17 +105,18 @@ static enum wl_status load(struct wl_runtime *runtime, struct wl_loaded *loaded,
 }
 
 static enum wl_status make(struct wl_runtime *runtime, const struct wl_problem *problem,
-                           struct wl_loaded **out, struct wl_error *error) {
-    const struct wl_choice choice = {runtime->schedules, runtime->target, problem};
+                           const struct wl_table_key *key, struct wl_loaded **out, struct wl_error *error) {
+    const char *auxiliary = key->problem == WL_TABLE_AUXILIARY ? key->schedule : NULL;
+    const struct wl_choice choice = {runtime->schedules, runtime->target, problem, auxiliary};
     double start = now_ms();
     struct wl_loaded *loaded = wl_realloc(NULL, sizeof *loaded);
     if (!loaded) return no_memory(error);
     memset(loaded, 0, sizeof *loaded);
     enum wl_status status = WL_OK;
-    if (problem->schedule) {
-        size_t bytes = strlen(problem->schedule) + 1;
+    if (key->schedule) {
+        size_t bytes = strlen(key->schedule) + 1;
         loaded->named = wl_realloc(NULL, bytes);
-        if (loaded->named) memcpy(loaded->named, problem->schedule, bytes);
+        if (loaded->named) memcpy(loaded->named, key->schedule, bytes);
         else status = no_memory(error);
     }
     if (!status) status = get_image(runtime, &choice, loaded, error);
@@ -122,7 +126,7 @@ static enum wl_status make(struct wl_runtime *runtime, const struct wl_problem *
         wl_loaded_destroy(loaded);
         return status;
     }
-    loaded->item.key = wl_table_key(problem);
+    loaded->item.key = *key;
     loaded->item.key.schedule = loaded->named;
     wl_log_line(&runtime->log, WL_LOG_INFO,
                 "%s %s from %s: cache %.1f ms, generate %.1f ms, assemble %.1f ms, load %.1f ms",
@@ -161,10 +165,11 @@ static void finish_building(struct wl_runtime *runtime, struct wl_building *buil
 }
 
 /* With the lock held; lets go of it meanwhile. */
-static void build(struct wl_runtime *runtime, const struct wl_problem *problem, struct wl_building *b) {
+static void build(struct wl_runtime *runtime, const struct wl_problem *problem, const struct wl_table_key *key,
+                  struct wl_building *b) {
     struct wl_loaded *loaded = NULL;
     pthread_mutex_unlock(&runtime->lock);
-    enum wl_status status = make(runtime, problem, &loaded, &b->error);
+    enum wl_status status = make(runtime, problem, key, &loaded, &b->error);
     pthread_mutex_lock(&runtime->lock);
     if (!status && !wl_table_add(&runtime->table, &loaded->item)) {
         no_memory(&b->error);
@@ -188,7 +193,7 @@ static enum wl_status make_once(struct wl_runtime *runtime, const struct wl_prob
         b->users++;
         while (!b->done) pthread_cond_wait(&runtime->built, &runtime->lock);
     } else if ((b = start_building(runtime, key))) {
-        build(runtime, problem, b);
+        build(runtime, problem, key, b);
     } else status = no_memory(error);
     if (b) {
         *loaded = b->loaded;
@@ -203,6 +208,13 @@ static enum wl_status make_once(struct wl_runtime *runtime, const struct wl_prob
 
 /* ---- the door ---- */
 
+static enum wl_status check_target(const struct wl_runtime *runtime, struct wl_error *error) {
+    if (runtime->target) return WL_OK;
+    return wl_fail(error, WL_ERR_ENVIRONMENT, NULL, 0, NULL,
+                   "%s has compute capability %d.%d, which no kernel is made for", runtime->driver->name,
+                   runtime->driver->cc_major, runtime->driver->cc_minor);
+}
+
 static enum wl_status check(const struct wl_runtime *runtime, const struct wl_problem *problem,
                             struct wl_error *error) {
     if (problem->head_dim < 8 || problem->head_dim % 8 || problem->head_dim > 65528)
@@ -211,11 +223,7 @@ static enum wl_status check(const struct wl_runtime *runtime, const struct wl_pr
     if (problem->dtype != WL_BF16 && problem->dtype != WL_FP16)
         return wl_fail(error, WL_ERR_INPUT, NULL, 0, "dtype", "%d: must be bf16 or fp16",
                        (int)problem->dtype);
-    if (!runtime->target)
-        return wl_fail(error, WL_ERR_ENVIRONMENT, NULL, 0, NULL,
-                       "%s has compute capability %d.%d, which no kernel is made for", runtime->driver->name,
-                       runtime->driver->cc_major, runtime->driver->cc_minor);
-    return WL_OK;
+    return check_target(runtime, error);
 }
 
 enum wl_status wl_specialize(struct wl_runtime *runtime, const struct wl_problem *problem,
@@ -226,6 +234,20 @@ enum wl_status wl_specialize(struct wl_runtime *runtime, const struct wl_problem
     if (!loaded) {
         status = check(runtime, problem, error);
         if (!status) status = make_once(runtime, problem, &key, &loaded, error);
+    }
+    *kernel = status ? NULL : &loaded->kernel;
+    return status;
+}
+
+enum wl_status wl_specialize_auxiliary(struct wl_runtime *runtime, const char *name, const struct wl_kernel **kernel,
+                                       struct wl_error *error) {
+    const struct wl_table_key key = {WL_TABLE_AUXILIARY, name};
+    static const struct wl_problem none;
+    struct wl_loaded *loaded = (struct wl_loaded *)wl_table_find(&runtime->table, &key);
+    enum wl_status status = WL_OK;
+    if (!loaded) {
+        status = check_target(runtime, error);
+        if (!status) status = make_once(runtime, &none, &key, &loaded, error);
     }
     *kernel = status ? NULL : &loaded->kernel;
     return status;

@@ -18,9 +18,10 @@ struct wl_table { /* zeroed: empty */
 };
 
 struct wl_table_key {
-    uint64_t problem;     /* head_dim, dtype, causal, packed */
-    const char *schedule; /* NULL: none named */
+    uint64_t problem;     /* head_dim, dtype, causal, packed; WL_TABLE_AUXILIARY */
+    const char *schedule; /* NULL: none named; the auxiliary kernel's name */
 };
+#define WL_TABLE_AUXILIARY UINT64_MAX
 
 struct wl_table_item { /* head of what the table holds, which the caller owns */
     struct wl_table_key key;

@@ -181,6 +181,47 @@ struct wl_kernel_report {
 };
 void wl_kernel_info(const struct wl_kernel *kernel, struct wl_kernel_report *info);
 
+/* ---- auxiliary kernels ----
+ *
+ * CUDA C, compiled by NVRTC (CUDA 12 or 13) when first needed, then kept in the same caches and bundles as all kernels.
+ * Each puts its work onto the stream as wl_attention_forward() does. WL_ERR_INPUT: sizes below 1, a null or unaligned
+ * address, strides that reach past 64 bits or make written elements overlap. WL_ERR_ENVIRONMENT: a kernel must be
+ * built and there is no NVRTC; the text says how to install it. */
+
+/* Builds or loads them all, before serving starts or a graph is captured. */
+enum wl_status wl_prepare_auxiliary(struct wl_runtime *runtime, struct wl_error *error);
+
+enum wl_element { WL_ELEMENT_BF16, WL_ELEMENT_FP16, WL_ELEMENT_FP32 };
+
+struct wl_array { /* on the device, of four axes: batch, seq, head, dim */
+    uint64_t address;
+    enum wl_element element;
+    int64_t stride[4]; /* elements, not negative */
+};
+
+/* to = from, rounded to nearest even where `to` has fewer bits: another type, another layout, or both. The two must not
+ * overlap; a stride of 0 in `from` repeats. */
+enum wl_status wl_copy(struct wl_runtime *runtime, const struct wl_array *to, const struct wl_array *from,
+                       const int64_t size[4], struct CUstream_st *stream, struct wl_error *error);
+
+/* The problem without tricks, in float32 (head_dim up to 512): slow, and what fast results may be compared with on the
+ * device. Tensors as wl_attention_forward() takes them; O is rounded once. */
+enum wl_status wl_attention_plain(struct wl_runtime *runtime, const struct wl_attention *problem,
+                                  struct CUstream_st *stream, struct wl_error *error);
+
+/* Attention over disjoint parts of the keys, made one: O = sum of exp(lse_i - lse) O_i, lse = log of the sum of
+ * exp(lse_i). A row that no part has keys for (all lse_i = -inf) gives O = 0 and lse = -inf. */
+struct wl_combine {
+    int64_t parts, batch, seqlen_q, heads, head_dim;
+    struct wl_array part; /* the first part's O; the i-th lies i * part_stride elements further */
+    int64_t part_stride;
+    uint64_t part_lse; /* float32, dense (part, batch, head, seq_q) */
+    struct wl_array o;
+    uint64_t lse; /* float32, dense (batch, head, seq_q); 0: not wanted */
+};
+enum wl_status wl_attention_combine(struct wl_runtime *runtime, const struct wl_combine *combine,
+                                    struct CUstream_st *stream, struct wl_error *error);
+
 /* ---- device memory, for programs that have no CUDA of their own ---- */
 
 /* The caller owns it until wl_device_free(), which takes 0 too. */

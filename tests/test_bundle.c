@@ -36,7 +36,7 @@ static void tear_down(void) {
 static struct wl_key key_of(int number) { /* not in order */
     const struct wl_problem problem = {8 * number + 8, WL_BF16, false, NULL};
     struct wl_key key;
-    wl_choose_bundle_key(&key, number % 2 ? "sm_90a" : "sm_100a", &problem);
+    wl_choose_bundle_key(&key, &(struct wl_choice){NULL, number % 2 ? "sm_90a" : "sm_100a", &problem, NULL});
     return key;
 }
 
