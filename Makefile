@@ -40,6 +40,7 @@ demo: all
 test: all tests
 	@.ci/deps ptxas $(BUILD)/cuda || true
 	@.ci/deps nvdisasm $(BUILD)/cuda || true
+	@.ci/deps nvrtc $(BUILD)/cuda || true
 	@.ci/examples $(BUILD)
 	$(BUILD)/tests/all --jobs 2 --timeout 300
 tests: $(BUILD)/tests/all $(BUILD)/tests/libfault_cuda.so
@@ -96,10 +97,11 @@ PREFIX ?= /usr/local
 install: all $(BUILD)/libwarploom.a
 	@PREFIX="$(PREFIX)" DESTDIR="$(DESTDIR)" LIBS="$(LIBS)" .ci/install $(BUILD)
 
-##   deps       what the targets above need: compiler, Lua 5.4, Criterion, ptxas, nvdisasm
+##   deps       what the targets above need: compiler, Lua 5.4, Criterion, ptxas, nvdisasm, NVRTC
 deps: $(BUILD)/deps.mk $(BUILD)/deps.test
 	@.ci/deps ptxas $(BUILD)/cuda
 	@.ci/deps nvdisasm $(BUILD)/cuda
+	@.ci/deps nvrtc $(BUILD)/cuda
 
 ##   format     clang-format over gen, runtime, tests and examples
 format:

@@ -22,6 +22,22 @@ static const char *variable_of(const char *name, char *out, size_t room) {
     return out;
 }
 
+/* The folder cuda beside the running program, or (up) beside its folder, where tests are. */
+static bool beside(bool up, char *path, size_t room) {
+    ssize_t length = readlink("/proc/self/exe", path, room);
+    if (length <= 0 || (size_t)length >= room) return false;
+    path[length] = '\0';
+    char *slash = strrchr(path, '/');
+    if (!slash) return false;
+    size_t left = room - (size_t)(slash - path);
+    return snprintf(slash, left, up ? "/../cuda" : "/cuda") < (int)left;
+}
+
+static bool append(char *path, size_t room, const char *middle, const char *name) {
+    size_t length = strlen(path);
+    return snprintf(path + length, room - length, "%s%s", middle, name) < (int)(room - length);
+}
+
 /* PATH comes as many places. */
 int wl_tool_place(const char *name, int index, char *path, size_t room) {
     char variable[64];
@@ -37,13 +53,8 @@ int wl_tool_place(const char *name, int index, char *path, size_t room) {
     }
     if (index == entry) return home && *home && snprintf(path, room, "%s/bin/%s", home, name) < (int)room;
     if (index == entry + 1) return snprintf(path, room, "/usr/local/cuda/bin/%s", name) < (int)room;
-    if (index > entry + 2) return -1;
-    ssize_t length = readlink("/proc/self/exe", path, room);
-    if (length <= 0 || (size_t)length >= room) return 0;
-    path[length] = 0;
-    char *slash = strrchr(path, '/');
-    size_t left = slash ? room - (size_t)(slash - path) : 0;
-    return slash && snprintf(slash, left, "/cuda/bin/%s", name) < (int)left;
+    if (index > entry + 3) return -1;
+    return beside(index == entry + 3, path, room) && append(path, room, "/bin/", name);
 }
 
 enum wl_status wl_tool_find(const char *name, char *path, size_t path_bytes, struct wl_error *error) {
@@ -120,15 +131,9 @@ static void *open_in(const char *folder, const char *name) {
     return library;
 }
 
-static void *open_beside(const char *name) {
+static void *open_beside(bool up, const char *name) {
     char folder[1100];
-    ssize_t length = readlink("/proc/self/exe", folder, sizeof folder - 8);
-    if (length <= 0) return NULL;
-    folder[length] = '\0';
-    char *slash = strrchr(folder, '/');
-    if (!slash) return NULL;
-    strcpy(slash, "/cuda");
-    return open_in(folder, name);
+    return beside(up, folder, sizeof folder) ? open_in(folder, name) : NULL;
 }
 
 enum wl_status wl_tool_library(void **library, const char *name, const char *package, struct wl_error *error) {
@@ -141,7 +146,7 @@ enum wl_status wl_tool_library(void **library, const char *name, const char *pac
     *library = open_in("", name);
     if (!*library && home && *home) *library = open_in(home, name);
     if (!*library) *library = open_in("/usr/local/cuda", name);
-    if (!*library) *library = open_beside(name);
+    for (int up = 0; !*library && up < 2; up++) *library = open_beside(up, name);
     if (*library) return WL_OK;
     return wl_fail(error, WL_ERR_ENVIRONMENT, NULL, 0, name,
                    "lib%s.so.13 (or .12) is not where the dynamic linker looks, nor in CUDA_HOME or /usr/local/cuda; "
