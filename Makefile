@@ -74,9 +74,10 @@ bench-runtime: all $(BUILD)/tests/bench_runtime
 golden:
 	@mkdir -p tests/golden && for f in $(wildcard $(BUILD)/golden/*.ptx); do mv -v $$f tests/golden/; done
 
-##   device-test  on a machine with a GPU: the Driver API tests on its driver, the sm_90a grid on the GPU; GRID as above
+##   device-test  on a machine with a GPU: the Driver API tests on its driver, the runtime and the sm_90a grid on the GPU; GRID as above
 device-test: all tests $(BUILD)/tests/grid
 	WARPLOOM_TEST_DRIVER=libcuda.so.1 $(BUILD)/tests/all --jobs 1 --filter 'driver*/*'
+	$(BUILD)/tests/all --jobs 1 --filter 'gpu/*'
 	$(BUILD)/tests/grid --family sm90 --device cuda:0 $(GRID)
 
 ##   sanitize   the tests under ASan and UBSan
