@@ -84,6 +84,7 @@ enum wl_status wl_open(struct wl_runtime **runtime, const struct wl_options *opt
     pthread_mutex_init(&fresh->lock, NULL);
     pthread_cond_init(&fresh->built, NULL);
     enum wl_status status = wl_log_init(&fresh->log, o->log, o->log_user, error);
+    if (!status) status = wl_dump_init(&fresh->dump, &fresh->log, error);
     if (!status)
         status =
             copy_text(&fresh->schedules, o->schedules ? o->schedules : getenv("WARPLOOM_SCHEDULES"), error);

@@ -1,8 +1,10 @@
 /* attention_launch: a problem and a kernel's launch record become one cuLaunchKernelEx. */
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "runtime/attention.h"
+#include "runtime/dump.h"
 #include "runtime/tensor_map.h"
 
 #define LOG2_E   1.4426950408889634
@@ -122,8 +124,16 @@ static enum wl_status put_arguments(struct arguments *arguments, const struct wl
 
 /* ---- grid ---- */
 
-static enum wl_status launch(const struct wl_kernel *kernel, const struct tiles *tiles, void **pointers,
-                             CUstream stream, struct wl_error *error) {
+static void trace(const struct wl_kernel *kernel, const CUlaunchConfig *config, const struct wl_attention *p) {
+    char sizes[200];
+    snprintf(sizes, sizeof sizes,
+             "batch %" PRId64 ", heads %" PRId64 "/%" PRId64 ", seq %" PRId64 " x %" PRId64 ", scale %.9g", p->batch,
+             p->heads, p->heads_kv, p->seqlen_q, p->seqlen_k, wl_attention_scale(p));
+    wl_dump_launch(kernel->trace, config, sizes);
+}
+
+static enum wl_status launch(const struct wl_kernel *kernel, const struct wl_attention *problem,
+                             const struct tiles *tiles, void **pointers, CUstream stream, struct wl_error *error) {
     const struct wl_launch *record = &kernel->launch;
     CUlaunchAttribute attribute = {.id = CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION,
                                    .value.clusterDim = {.x = record->cluster, .y = 1, .z = 1}};
@@ -141,6 +151,7 @@ static enum wl_status launch(const struct wl_kernel *kernel, const struct tiles 
     if (record->grid == WL_GRID_PERSISTENT && clusters > kernel->resident) clusters = kernel->resident;
     config.gridDimX = (unsigned int)(clusters * record->cluster);
     CUresult result = kernel->driver->fn.cuLaunchKernelEx(&config, kernel->function, pointers, NULL);
+    if (kernel->trace) trace(kernel, &config, problem);
     return wl_driver_check(kernel->driver, result, "cuLaunchKernelEx", error);
 }
 
@@ -163,7 +174,7 @@ enum wl_status wl_attention_launch(const struct wl_kernel *kernel, const struct 
     if (!status) status = enter(kernel->driver, &pushed, error);
     if (status) return status;
     status = put_arguments(&arguments, kernel, problem, &tiles, error);
-    if (!status) status = launch(kernel, &tiles, arguments.pointers, stream, error);
+    if (!status) status = launch(kernel, problem, &tiles, arguments.pointers, stream, error);
     if (pushed) wl_driver_leave(kernel->driver);
     return status;
 }

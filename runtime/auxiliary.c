@@ -101,6 +101,7 @@ static enum wl_status launch(struct wl_runtime *runtime, const char *name, int64
     status = wl_driver_enter(driver, error);
     if (status) return status;
     CUresult result = driver->fn.cuLaunchKernelEx(&config, kernel->function, parameters, NULL);
+    if (kernel->trace) wl_dump_launch(kernel->trace, &config, name);
     status = wl_driver_check(driver, result, "cuLaunchKernelEx", error);
     wl_driver_leave(driver);
     return status;

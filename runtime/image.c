@@ -68,12 +68,3 @@ enum wl_status wl_image_assemble(struct wl_image *image, const struct wl_driver 
     wl_log_line(log, WL_LOG_INFO, "the driver is given PTX: %s", why.text);
     return WL_OK;
 }
-
-enum wl_status wl_image_build(struct wl_image *image, const struct wl_choice *choice,
-                              const struct wl_driver *driver, const struct wl_log *log,
-                              struct wl_error *error) {
-    enum wl_status status = wl_image_generate(image, choice, error);
-    if (!status && !driver->emulated) status = wl_image_assemble(image, driver, log, error);
-    if (status) wl_image_fini(image);
-    return status;
-}

@@ -23,9 +23,4 @@ enum wl_status wl_image_generate(struct wl_image *image, const struct wl_choice 
 enum wl_status wl_image_assemble(struct wl_image *image, const struct wl_driver *driver, const struct wl_log *log,
                                  struct wl_error *error);
 
-/* Both; for the emulated device the PTX alone. */
-enum wl_status wl_image_build(struct wl_image *image, const struct wl_choice *choice,
-                              const struct wl_driver *driver, const struct wl_log *log,
-                              struct wl_error *error);
-
 #endif

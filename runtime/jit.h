@@ -8,11 +8,14 @@
 #include "gen/launch.h"
 #include "runtime/driver.h"
 
+struct wl_trace;
+
 struct wl_kernel { /* read only; owned by the caller, ended by wl_jit_unload() */
     struct wl_driver *driver;
     CUmodule module;
     CUfunction function;
     struct wl_launch launch;
+    const struct wl_trace *trace; /* where launches leave a line (dump.h); NULL: nowhere */
     int registers;   /* per thread, as the driver says */
     int local_bytes; /* per thread: stack and spills */
     int static_smem_bytes;

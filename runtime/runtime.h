@@ -8,6 +8,7 @@
 #include "runtime/cache.h"
 #include "runtime/choose.h"
 #include "runtime/driver.h"
+#include "runtime/dump.h"
 #include "runtime/jit.h"
 #include "runtime/log.h"
 #include "runtime/table.h"
@@ -17,6 +18,7 @@ struct wl_loaded { /* a kernel and how it came to be; item and kernel are its tw
     struct wl_kernel kernel;
     struct wl_image image; /* its cubin is gone once loaded, its size stays */
     struct wl_key key;
+    struct wl_trace trace; /* kernel.trace, where launches are traced */
     enum wl_origin origin;
     double cache_ms, load_ms;
     char *named; /* the problem's schedule, NULL: none named */
@@ -32,6 +34,7 @@ struct wl_runtime {
     struct wl_bundle *bundle; /* NULL: none */
     bool bundle_only;
     struct wl_log log;
+    struct wl_dump dump;
     struct wl_table table;
     pthread_mutex_t lock; /* of the table's writers and of `building` */
     pthread_cond_t built;

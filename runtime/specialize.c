@@ -35,6 +35,18 @@ void wl_loaded_destroy(struct wl_loaded *loaded) {
 
 /* ---- making one ---- */
 
+/* The PTX is dumped before anything may refuse it. */
+static enum wl_status build_image(struct wl_runtime *runtime, const struct wl_choice *choice, struct wl_loaded *loaded,
+                                  struct wl_error *error) {
+    struct wl_image *image = &loaded->image;
+    enum wl_status status = wl_image_generate(image, choice, error);
+    if (!status) wl_dump_image(&runtime->dump, &loaded->key, image);
+    if (!status && !runtime->driver->emulated)
+        status = wl_image_assemble(image, runtime->driver, &runtime->log, error);
+    if (status) wl_image_fini(image);
+    return status;
+}
+
 /* Under the key's lock of the cache: another process may have stored it while we waited. */
 static enum wl_status get_or_build(struct wl_runtime *runtime, const struct wl_choice *choice,
                                    struct wl_loaded *loaded, struct wl_error *error) {
@@ -48,7 +60,7 @@ static enum wl_status get_or_build(struct wl_runtime *runtime, const struct wl_c
     }
     if (!status && !found) {
         loaded->origin = WL_BUILT;
-        status = wl_image_build(&loaded->image, choice, runtime->driver, &runtime->log, error);
+        status = build_image(runtime, choice, loaded, error);
         if (!status && cache) wl_cache_store(cache, &loaded->key, &loaded->image);
     }
     if (cache) wl_cache_release(cache, &lock);
@@ -104,6 +116,28 @@ static enum wl_status load(struct wl_runtime *runtime, struct wl_loaded *loaded,
     return status;
 }
 
+static void dump_origin(struct wl_runtime *runtime, const struct wl_choice *choice, const struct wl_loaded *loaded) {
+    static const char *const origins[] = {
+        [WL_FROM_DISK] = "disk", [WL_BUILT] = "built", [WL_FROM_BUNDLE] = "bundle"};
+    const struct wl_image *i = &loaded->image;
+    struct wl_text text = {0};
+    char key[33];
+    if (!wl_dump_wants(&runtime->dump, WL_DUMP_CACHE)) return;
+    wl_key_text(&loaded->key, key);
+    wl_text_printf(&text, "key        %s\nfrom       %s\nkernel     %s\nschedule   %s\n", key, origins[loaded->origin],
+                   i->launch.entry, i->schedule);
+    wl_text_printf(&text, "target     %s\ndriver     %d%s\n", choice->target, runtime->driver->version,
+                   runtime->driver->emulated ? ", emulated" : "");
+    wl_text_printf(&text, "folder     %s\nbundle     %s\nschedules  %s\n",
+                   runtime->cache ? wl_cache_folder(runtime->cache) : "none",
+                   runtime->bundle ? wl_bundle_path(runtime->bundle) : "none", choice->user ? choice->user : "shipped");
+    wl_text_printf(&text, "holds      PTX %zu B, cubin %zu B\n", i->ptx_bytes, i->cubin_bytes);
+    wl_text_printf(&text, "took       cache %.2f ms, generate %.2f ms, assemble %.2f ms, load %.2f ms\n", loaded->cache_ms,
+                   i->generate_ms, i->assemble_ms, loaded->load_ms);
+    if (!text.failed) wl_dump_bytes(&runtime->dump, WL_DUMP_CACHE, &loaded->key, text.bytes, text.length);
+    wl_text_fini(&text);
+}
+
 static enum wl_status make(struct wl_runtime *runtime, const struct wl_problem *problem,
                            const struct wl_table_key *key, struct wl_loaded **out, struct wl_error *error) {
     const char *auxiliary = key->problem == WL_TABLE_AUXILIARY ? key->schedule : NULL;
@@ -121,11 +155,17 @@ static enum wl_status make(struct wl_runtime *runtime, const struct wl_problem *
     }
     if (!status) status = get_image(runtime, &choice, loaded, error);
     loaded->cache_ms = now_ms() - start - loaded->image.generate_ms - loaded->image.assemble_ms;
-    if (!status) status = load(runtime, loaded, error);
+    if (!status) {
+        wl_dump_image(&runtime->dump, &loaded->key, &loaded->image);
+        status = load(runtime, loaded, error);
+    }
     if (status) {
         wl_loaded_destroy(loaded);
         return status;
     }
+    dump_origin(runtime, &choice, loaded);
+    loaded->trace = (struct wl_trace){&runtime->dump, loaded->key};
+    if (wl_dump_wants(&runtime->dump, WL_DUMP_TRACE)) loaded->kernel.trace = &loaded->trace;
     loaded->item.key = *key;
     loaded->item.key.schedule = loaded->named;
     wl_log_line(&runtime->log, WL_LOG_INFO,

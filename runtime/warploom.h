@@ -10,6 +10,8 @@
  * the caller's stream and nothing here waits for it; once a problem's kernel is there, a launch allocates
  * nothing, takes no lock and may be captured into a CUDA graph. Every function may be called from any thread.
  *
+ * WARPLOOM_DUMP=plan,ptx,cubin,cache,trace writes every stage of every kernel into WARPLOOM_DUMP_DIR (warploom-dump).
+ *
  * A function that can fail returns enum wl_status and fills a struct wl_error (may be NULL) that the caller
  * set to zero; a record that holds an error already is left as it is. */
 #ifndef WARPLOOM_H
