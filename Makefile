@@ -65,6 +65,12 @@ race: $(BUILD)/tests/race $(BUILD)/tests/libnull_cuda.so
 	@rm -rf $(BUILD)/tests/race.cache
 	@WARPLOOM_DEVICE=emu WARPLOOM_EMU_LIBRARY=$(abspath $(BUILD)/tests/libnull_cuda.so) WARPLOOM_CACHE_DIR=$(BUILD)/tests/race.cache $<
 
+##   leaks      the same program under AddressSanitizer and LeakSanitizer, once with a bundle
+leaks: $(BUILD)/tests/leaks $(BUILD)/tests/libnull_cuda.so all
+	@rm -rf $(BUILD)/tests/leaks.cache && $(BUILD)/warploom pack -o $(BUILD)/tests/leaks.wlb --head-dim 64,128 --causal both --ptx >/dev/null
+	@for bundle in "" $(BUILD)/tests/leaks.wlb; do WARPLOOM_DEVICE=emu WARPLOOM_EMU_LIBRARY=$(abspath $(BUILD)/tests/libnull_cuda.so) \
+	    WARPLOOM_BUNDLE=$$bundle WARPLOOM_CACHE_DIR=$(BUILD)/tests/leaks.cache ASAN_OPTIONS=detect_leaks=1 $< || exit 1; done
+
 ##   bench-runtime  what a launch, a look-up, a warm and a cold start cost; WARPLOOM_DEVICE chooses where
 bench-runtime: all $(BUILD)/tests/bench_runtime
 	@.ci/deps ptxas $(BUILD)/cuda || true
@@ -178,9 +184,11 @@ $(BUILD)/asan/libwarploom_cuda.so: $(call ASAN,$(EMU) $(EMU_GEN)) $(EMU_MAP)
 $(BUILD)/tests/libnull_cuda.so: tests/fault/null.c
 	@mkdir -p $(@D)
 	$(SAY) $(CC) $(FLAGS) $(CFLAGS) $(LDFLAGS) -shared -o $@ $<
-$(BUILD)/tests/race: tests/fault/race.c $(GEN) $(RUNTIME) $(BUILD)/embed.c
+$(BUILD)/tests/race: SANITIZER = -fsanitize=thread
+$(BUILD)/tests/leaks: SANITIZER = -fsanitize=address,undefined -fno-omit-frame-pointer
+$(BUILD)/tests/race $(BUILD)/tests/leaks: tests/fault/race.c $(GEN) $(RUNTIME) $(BUILD)/embed.c
 	@mkdir -p $(@D)
-	$(SAY) $(CC) $(FLAGS) $(CFLAGS) $(LDFLAGS) -fsanitize=thread -o $@ $^ $(LIBS)
+	$(SAY) $(CC) $(FLAGS) $(CFLAGS) $(LDFLAGS) $(SANITIZER) -o $@ $^ $(LIBS)
 $(BUILD)/tests/libfault_cuda.so $(BUILD)/asan/tests/libfault_cuda.so: tests/fault/cuda.c
 	@mkdir -p $(@D)
 	$(SAY) $(CC) $(FLAGS) $(CFLAGS) $(LDFLAGS) -shared -o $@ $< -ldl

@@ -36,7 +36,7 @@ static const struct wl_cli_option options[] = {
 /* clang-format on */
 
 struct candidate {
-    const char *name;
+    char name[256];
     char target[16];
     int least, most;
 };
@@ -72,10 +72,26 @@ static enum wl_status add_schedule(struct packing *p, const char *name, struct w
     enum wl_status status = wl_schedule_load(&schedule, name, NULL, 0, error);
     if (status || strcmp(schedule.pass, "forward")) return status;
     struct candidate *c = &p->candidates[p->candidate_count++];
-    *c = (struct candidate){.name = name, .least = schedule.head_dim_min, .most = schedule.head_dim};
+    *c = (struct candidate){.least = schedule.head_dim_min, .most = schedule.head_dim};
+    if (snprintf(c->name, sizeof c->name, "%s", name) >= (int)sizeof c->name)
+        return wl_fail(error, WL_ERR_USAGE, name, 0, NULL, "a path longer than %zu bytes", sizeof c->name - 1);
     snprintf(c->target, sizeof c->target, "%s", schedule.target);
     if (!p->values->target) add_target(p, c->target);
     return WL_OK;
+}
+
+/* "schedules/sm100_fwd_hd64.lua" by its stem; files that begin with '_' are for include alone. */
+static enum wl_status add_shipped(struct packing *p, struct wl_error *error) {
+    static const char folder[] = "schedules/";
+    enum wl_status status = WL_OK;
+    for (const struct wl_embedded *f = wl_embedded_files; f->name && !status; f++) {
+        const char *stem = f->name + sizeof folder - 1, *dot = strrchr(f->name, '.');
+        char name[128];
+        if (strncmp(f->name, folder, sizeof folder - 1) || strchr(stem, '/') || *stem == '_' || strcmp(dot, ".lua")) continue;
+        snprintf(name, sizeof name, "%.*s", (int)(dot - stem), stem);
+        status = add_schedule(p, name, error);
+    }
+    return status;
 }
 
 /* A schedule for sm_100a serves sm_103a too, as the runtime has it. */
@@ -97,6 +113,7 @@ static enum wl_status collect(struct packing *p, const struct wl_cli_call *call,
         status = wl_fail(error, WL_ERR_USAGE, NULL, 0, "--target", "\"%s\": kernels are made for %s",
                          p->values->target, wl_choose_targets(targets, sizeof targets));
     if (p->values->target) add_target(p, p->values->target);
+    if (!status && !call->word_count) status = add_shipped(p, error);
     for (int i = 0; !status && i < call->word_count; i++) status = add_schedule(p, call->words[i], error);
     for (int d = 0; !status && d < p->dim_count; d++) {
         bool served = false;
@@ -207,8 +224,6 @@ static enum wl_status make_all(struct packing *p, struct wl_error *error) {
 
 static enum wl_status pack(struct packing *p, const struct wl_cli_call *call, struct wl_error *error) {
     if (!p->values->out) return wl_fail(error, WL_ERR_USAGE, NULL, 0, "-o", "pack needs -o FILE");
-    if (!call->word_count)
-        return wl_fail(error, WL_ERR_USAGE, NULL, 0, "pack", "needs a SCHEDULE, or several; `warploom list` names them");
     enum wl_status status = collect(p, call, error);
     if (!status) status = make_all(p, error);
     if (!status) status = wl_bundle_write(p->values->out, p->items, p->item_count, error);
@@ -260,8 +275,8 @@ static enum wl_status run(const struct wl_cli_call *call, struct wl_error *error
 
 const struct wl_cli_command wl_cli_pack = {
     .name = "pack",
-    .arguments = "-o FILE SCHEDULE... [options]",
-    .doc = "build kernels into one file, for machines that build none",
+    .arguments = "-o FILE [SCHEDULE...] [options]",
+    .doc = "build kernels (of these schedules, or of the shipped ones) into one file, for machines that build none",
     .options = options,
     .defaults = &defaults,
     .values_bytes = sizeof defaults,

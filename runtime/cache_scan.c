@@ -62,7 +62,7 @@ static bool add(struct files *files, const char *name, const struct stat *info) 
         files->room = room;
     }
     struct file *file = &files->at[files->count++];
-    snprintf(file->name, sizeof file->name, "%s", name);
+    snprintf(file->name, sizeof file->name, "%.47s", name);
     file->bytes = (uint64_t)info->st_size;
     file->used = info->st_mtim;
     return true;

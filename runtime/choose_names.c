@@ -39,7 +39,7 @@ enum wl_status wl_names_read(struct wl_names *names, const char *folder, bool lu
         if (names->count == WL_NAMES_MAX)
             status = wl_fail(error, WL_ERR_INPUT, folder, 0, NULL,
                              "more than %d files; give schedules a folder", WL_NAMES_MAX);
-        else snprintf(names->at[names->count++], sizeof *names->at, "%s", entry->d_name);
+        else snprintf(names->at[names->count++], sizeof *names->at, "%.64s", entry->d_name);
     }
     if (dir) closedir(dir);
     if (status) wl_names_fini(names);

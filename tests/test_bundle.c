@@ -200,7 +200,8 @@ static const struct row {
     const char *arguments; int exit_code; const char *text;
 } rows[] = {
     {"pack",                                                        2, "-o: pack needs -o FILE"},
-    {"pack -o x",                                                   2, "needs a SCHEDULE"},
+    {"pack -o x --head-dim 48 --target sm_90a --ptx",               0, "1 kernels in x"},
+    {"pack -o x --head-dim 4096",                                   2, "no schedule given serves 4096"},
     {"pack -o x nonsense",                                          2, "no shipped schedule has that name"},
     {"pack -o x sm100_fwd_hd64 --head-dim 1,,2",                    2, "whole numbers"},
     {"pack -o x sm100_fwd_hd64 --head-dim 96",                      2, "no schedule given serves 96"},
