@@ -53,8 +53,8 @@ int wl_tool_place(const char *name, int index, char *path, size_t room) {
     }
     if (index == entry) return home && *home && snprintf(path, room, "%s/bin/%s", home, name) < (int)room;
     if (index == entry + 1) return snprintf(path, room, "/usr/local/cuda/bin/%s", name) < (int)room;
-    if (index > entry + 3) return -1;
-    return beside(index == entry + 3, path, room) && append(path, room, "/bin/", name);
+    if (index > entry + 2) return -1;
+    return beside(false, path, room) && append(path, room, "/bin/", name);
 }
 
 enum wl_status wl_tool_find(const char *name, char *path, size_t path_bytes, struct wl_error *error) {

@@ -2,8 +2,9 @@
  * running a tool, without a shell, in a folder of its own.
  *
  * Looked for in this order: $WARPLOOM_PTXAS (WARPLOOM_NVDISASM ...), PATH, $CUDA_HOME/bin,
- * /usr/local/cuda/bin, and cuda/bin beside the running program or its folder (where `make deps` puts PyPI's).
- * Libraries: $WARPLOOM_NVRTC (WARPLOOM_NVJITLINK), the dynamic linker's folders, then lib64 and lib of the same. */
+ * /usr/local/cuda/bin, and cuda/bin beside the running program (where `make deps` puts PyPI's).
+ * Libraries: $WARPLOOM_NVRTC (WARPLOOM_NVJITLINK), the dynamic linker's folders, then lib64 and lib of the same,
+ * and of cuda beside the program's folder, where tests are. */
 #ifndef WL_TOOL_H
 #define WL_TOOL_H
 
