@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -196,28 +197,38 @@ static double bench_start(const char *folder, bool warm) {
 }
 
 /* On the emulated device nothing is assembled: what ptxas takes is measured beside it. */
+static double children_ms(void) { /* processor time of the processes that were waited for */
+    struct rusage usage;
+    getrusage(RUSAGE_CHILDREN, &usage);
+    return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1e3 +
+           (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1e-3;
+}
+
 static void bench_ptxas(struct wl_runtime *runtime, double generate_ms) {
     const struct wl_problem special = {128, WL_BF16, false, NULL};
     const struct wl_kernel *kernel;
     struct wl_kernel_report report;
     struct wl_error why = {0};
-    double best = 0, whole = 0;
+    double best = 0, whole = 0, cpu = 0;
     NEED(wl_specialize(runtime, &special, &kernel, &error));
     wl_kernel_info(kernel, &report);
     for (int i = 0; i < 5; i++) {
         struct wl_ptxas_report ptxas;
-        double start = now_ns();
+        double start = now_ns(), before = children_ms();
         if (wl_ptxas_run(report.ptx, report.ptx_bytes, report.target, &ptxas, &why)) {
             printf("           schedule to cubin: left out: %s\n", why.text);
             return;
         }
         double ms = (now_ns() - start) / 1e6;
+        double mine = children_ms() - before;
         if (!i || ms < whole) whole = ms;
+        if (!i || mine < cpu) cpu = mine;
         if (!i || ptxas.ms < best) best = ptxas.ms;
         wl_ptxas_fini(&ptxas);
     }
-    printf("           schedule to cubin %.0f ms: generate %.1f, ptxas %.0f, its files %.1f   (to reach: 350)\n",
-           generate_ms + whole, generate_ms, best, whole - best);
+    printf("           schedule to cubin %.0f ms: generate %.1f, ptxas %.0f (%.0f of processor time), its files %.1f   "
+           "(to reach: 350)\n",
+           generate_ms + whole, generate_ms, best, cpu, whole - best);
 }
 
 int main(void) {
