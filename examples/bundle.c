@@ -1,5 +1,5 @@
-/* bundle: a deployment that builds nothing: every kernel comes out of one file, no cache is written, and what the file
- * lacks is an error at once.
+/* bundle: a deployment that builds nothing: every kernel comes out of one file, no cache is written, and what
+ * the file lacks is an error at once.
  *
  *     warploom pack -o kernels.wlb --head-dim 64,96,128 --causal both
  *     bundle kernels.wlb */
@@ -17,8 +17,10 @@ static void need(enum wl_status status) {
 }
 
 int main(int argc, char **argv) {
-    const struct wl_options options = {.bundle = argc > 1 ? argv[1] : "kernels.wlb", .bundle_only = true, .no_cache = true};
-    const struct wl_problem problems[] = {{64, WL_BF16, false, NULL}, {96, WL_BF16, true, NULL}, {128, WL_BF16, true, NULL}};
+    const struct wl_options options = {
+        .bundle = argc > 1 ? argv[1] : "kernels.wlb", .bundle_only = true, .no_cache = true};
+    const struct wl_problem problems[] = {
+        {64, WL_BF16, false, NULL}, {96, WL_BF16, true, NULL}, {128, WL_BF16, true, NULL}};
     enum { COUNT = sizeof problems / sizeof *problems };
     const struct wl_problem lacking = {80, WL_BF16, false, NULL};
     struct wl_runtime *runtime;

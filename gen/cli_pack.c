@@ -74,7 +74,8 @@ static enum wl_status add_schedule(struct packing *p, const char *name, struct w
     struct candidate *c = &p->candidates[p->candidate_count++];
     *c = (struct candidate){.least = schedule.head_dim_min, .most = schedule.head_dim};
     if (snprintf(c->name, sizeof c->name, "%s", name) >= (int)sizeof c->name)
-        return wl_fail(error, WL_ERR_USAGE, name, 0, NULL, "a path longer than %zu bytes", sizeof c->name - 1);
+        return wl_fail(error, WL_ERR_USAGE, name, 0, NULL, "a path longer than %zu bytes",
+                       sizeof c->name - 1);
     snprintf(c->target, sizeof c->target, "%s", schedule.target);
     if (!p->values->target) add_target(p, c->target);
     return WL_OK;
@@ -87,7 +88,9 @@ static enum wl_status add_shipped(struct packing *p, struct wl_error *error) {
     for (const struct wl_embedded *f = wl_embedded_files; f->name && !status; f++) {
         const char *stem = f->name + sizeof folder - 1, *dot = strrchr(f->name, '.');
         char name[128];
-        if (strncmp(f->name, folder, sizeof folder - 1) || strchr(stem, '/') || *stem == '_' || strcmp(dot, ".lua")) continue;
+        if (strncmp(f->name, folder, sizeof folder - 1) || strchr(stem, '/') || *stem == '_' ||
+            strcmp(dot, ".lua"))
+            continue;
         snprintf(name, sizeof name, "%.*s", (int)(dot - stem), stem);
         status = add_schedule(p, name, error);
     }
@@ -108,7 +111,8 @@ static const struct candidate *find(const struct packing *p, const char *target,
 
 static enum wl_status collect(struct packing *p, const struct wl_cli_call *call, struct wl_error *error) {
     char targets[128];
-    enum wl_status status = wl_cli_numbers("--head-dim", p->values->dims, p->dims, DIMS_MAX, &p->dim_count, error);
+    enum wl_status status =
+        wl_cli_numbers("--head-dim", p->values->dims, p->dims, DIMS_MAX, &p->dim_count, error);
     if (!status && p->values->target && !wl_arch_find(p->values->target))
         status = wl_fail(error, WL_ERR_USAGE, NULL, 0, "--target", "\"%s\": kernels are made for %s",
                          p->values->target, wl_choose_targets(targets, sizeof targets));
@@ -210,10 +214,12 @@ static enum wl_status make_all(struct packing *p, struct wl_error *error) {
         for (int d = 0; d < p->dim_count; d++) {
             const struct candidate *c = find(p, p->targets[t], p->dims[d]);
             if (!c && !v->json)
-                wl_text_printf(&p->report, "  %-8s head_dim %lld left out: no schedule given serves it there\n",
+                wl_text_printf(&p->report,
+                               "  %-8s head_dim %lld left out: no schedule given serves it there\n",
                                p->targets[t], (long long)p->dims[d]);
             for (int i = 0; c && !status && i < 4; i++) {
-                const struct wl_problem problem = {(int32_t)p->dims[d], i & 2 ? WL_FP16 : WL_BF16, i & 1, NULL};
+                const struct wl_problem problem = {(int32_t)p->dims[d], i & 2 ? WL_FP16 : WL_BF16, i & 1,
+                                                   NULL};
                 if (wants_dtype(v, problem.dtype) && (v->causal == 2 || v->causal == (i & 1)))
                     status = make_problem(p, c, p->targets[t], &problem, error);
             }
@@ -229,7 +235,8 @@ static enum wl_status pack(struct packing *p, const struct wl_cli_call *call, st
     if (!status) status = wl_bundle_write(p->values->out, p->items, p->item_count, error);
     if (!status && !p->values->json) {
         if (p->slow)
-            wl_text_printf(&p->report, "  slow: %s ignores setmaxnreg; ptxas keeps the register budgets\n", p->slow_tool);
+            wl_text_printf(&p->report, "  slow: %s ignores setmaxnreg; ptxas keeps the register budgets\n",
+                           p->slow_tool);
         wl_text_printf(&p->report, "%zu kernels in %s\n", p->item_count, p->values->out);
     }
     for (size_t i = 0; i < p->item_count; i++) wl_image_fini(&p->items[i].image);
@@ -253,7 +260,8 @@ static enum wl_status list(struct packing *p, struct wl_error *error) {
     enum wl_status status = wl_bundle_open(&bundle, p->values->list, error);
     if (!status) status = wl_bundle_each(bundle, list_one, p, error);
     if (!status && !p->values->json)
-        wl_text_printf(&p->report, "%zu kernels, all whole, for %s\n", p->item_count, wl_bundle_targets(bundle));
+        wl_text_printf(&p->report, "%zu kernels, all whole, for %s\n", p->item_count,
+                       wl_bundle_targets(bundle));
     wl_bundle_close(bundle);
     return status;
 }
@@ -276,7 +284,8 @@ static enum wl_status run(const struct wl_cli_call *call, struct wl_error *error
 const struct wl_cli_command wl_cli_pack = {
     .name = "pack",
     .arguments = "-o FILE [SCHEDULE...] [options]",
-    .doc = "build kernels (of these schedules, or of the shipped ones) into one file, for machines that build none",
+    .doc = "build kernels (of these schedules, or of the shipped ones) into one file, for machines that "
+           "build none",
     .options = options,
     .defaults = &defaults,
     .values_bytes = sizeof defaults,

@@ -23,13 +23,15 @@ static enum wl_status run(char *path, const struct wl_tool_room *room, const cha
     if (!rc) return WL_OK;
     if (rc < 0) return wl_fail(error, WL_ERR_ENVIRONMENT, path, 0, NULL, "cannot run: %s", strerror(errno));
     enum wl_status status = wl_file_read(room->log, &log, &size, error);
-    if (!status) status = wl_fail(error, WL_ERR_INTERNAL, NULL, 0, "fatbinary", "refused the images: %.1000s", log);
+    if (!status)
+        status = wl_fail(error, WL_ERR_INTERNAL, NULL, 0, "fatbinary", "refused the images: %.1000s", log);
     wl_free(log);
     return status;
 }
 
 enum wl_status wl_fatbin_make(const char *ptx, size_t ptx_bytes, const void *cubin, size_t cubin_bytes,
-                              const char *target, char **fatbin, size_t *fatbin_bytes, struct wl_error *error) {
+                              const char *target, char **fatbin, size_t *fatbin_bytes,
+                              struct wl_error *error) {
     char path[1024], name[300];
     struct wl_tool_room room;
     *fatbin = NULL;

@@ -26,10 +26,17 @@ struct functions {
     int (*info)(handle, char *);
     int (*version)(unsigned *, unsigned *);
 };
-static const char *const names[] = {
-    "nvJitLinkCreate",          "nvJitLinkDestroy",        "nvJitLinkAddData",     "nvJitLinkComplete",
-    "nvJitLinkGetLinkedCubinSize", "nvJitLinkGetLinkedCubin", "nvJitLinkGetErrorLogSize", "nvJitLinkGetErrorLog",
-    "nvJitLinkGetInfoLogSize",  "nvJitLinkGetInfoLog",     "nvJitLinkVersion"};
+static const char *const names[] = {"nvJitLinkCreate",
+                                    "nvJitLinkDestroy",
+                                    "nvJitLinkAddData",
+                                    "nvJitLinkComplete",
+                                    "nvJitLinkGetLinkedCubinSize",
+                                    "nvJitLinkGetLinkedCubin",
+                                    "nvJitLinkGetErrorLogSize",
+                                    "nvJitLinkGetErrorLog",
+                                    "nvJitLinkGetInfoLogSize",
+                                    "nvJitLinkGetInfoLog",
+                                    "nvJitLinkVersion"};
 _Static_assert(sizeof names / sizeof *names == sizeof(struct functions) / sizeof(void *), "one name each");
 
 static double now_ms(void) {
@@ -88,11 +95,11 @@ static enum wl_status run(const struct functions *f, const char *ptx, size_t byt
     unsigned major = 0, minor = 0;
     handle link = NULL;
     snprintf(arch, sizeof arch, "-arch=%s", target);
-    if (!f->version(&major, &minor))
-        snprintf(report->version, sizeof report->version, "%u.%u", major, minor);
+    if (!f->version(&major, &minor)) snprintf(report->version, sizeof report->version, "%u.%u", major, minor);
     int created = !f->create(&link, 4, options);
     int done = created && !f->add(link, INPUT_PTX, ptx, bytes + 1, "kernel.ptx") && !f->complete(link);
-    enum wl_status status = done ? take(f, link, report, error) : refused(f, link, ptx, target, created, error);
+    enum wl_status status =
+        done ? take(f, link, report, error) : refused(f, link, ptx, target, created, error);
     if (link) f->destroy(&link);
     return status;
 }

@@ -1,7 +1,7 @@
 /* nvjitlink: NVIDIA's assembler as a library (libnvJitLink), for where there is no ptxas.
  *
- * It assembles as if other objects were to be linked and therefore ignores setmaxnreg [nvJitLink 13.0]: a kernel of
- * roles with register budgets comes out right, but spills; report->setmaxnreg_ignored says so. */
+ * It assembles as if other objects were to be linked and therefore ignores setmaxnreg [nvJitLink 13.0]: a
+ * kernel of roles with register budgets comes out right, but spills; report->setmaxnreg_ignored says so. */
 #ifndef WL_NVJITLINK_H
 #define WL_NVJITLINK_H
 

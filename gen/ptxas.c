@@ -104,12 +104,12 @@ static enum wl_status run_one(char *path, const char *target, const struct wl_to
     char arch[32];
     size_t size;
     snprintf(arch, sizeof arch, "-arch=%s", target);
-    char *argv[] = {path, "-v", arch, "--generate-line-info", (char *)room->in, "-o", (char *)room->out, NULL};
+    char *argv[] = {path, "-v", arch, "--generate-line-info", (char *)room->in, "-o", (char *)room->out,
+                    NULL};
     double start = now_ms();
     int rc = wl_tool_run(argv, room->log);
     report->ms = now_ms() - start;
-    if (rc < 0)
-        return wl_fail(error, WL_ERR_ENVIRONMENT, path, 0, NULL, "cannot run: %s", strerror(errno));
+    if (rc < 0) return wl_fail(error, WL_ERR_ENVIRONMENT, path, 0, NULL, "cannot run: %s", strerror(errno));
     enum wl_status status = wl_file_read(room->log, log, &size, error);
     if (status) return status;
     if (rc && strstr(*log, "is not defined for option 'gpu-name'")) return too_old(path, target, error);
@@ -120,7 +120,8 @@ static enum wl_status run_one(char *path, const char *target, const struct wl_to
     return status;
 }
 
-/* The first that knows the target: each says so by trying, since asking first costs as much as a small kernel. */
+/* The first that knows the target: each says so by trying, since asking first costs as much as a small
+ * kernel. */
 static enum wl_status run_first(const char *ptx, const char *target, const struct wl_tool_room *room,
                                 struct wl_ptxas_report *report, struct wl_error *error) {
     char path[1024];

@@ -124,8 +124,8 @@ static void *open_in(const char *folder, const char *name) {
     void *library = NULL;
     for (size_t v = 0; !library && v < 2; v++)
         for (size_t p = 0; !library && p < (*folder ? 2 : 1); p++) {
-            int length =
-                snprintf(path, sizeof path, "%s%slib%s.so%s", folder, *folder ? places[p] : "", name, versions[v]);
+            int length = snprintf(path, sizeof path, "%s%slib%s.so%s", folder, *folder ? places[p] : "", name,
+                                  versions[v]);
             if (length < (int)sizeof path) library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
         }
     return library;
@@ -136,7 +136,8 @@ static void *open_beside(bool up, const char *name) {
     return beside(up, folder, sizeof folder) ? open_in(folder, name) : NULL;
 }
 
-enum wl_status wl_tool_library(void **library, const char *name, const char *package, struct wl_error *error) {
+enum wl_status wl_tool_library(void **library, const char *name, const char *package,
+                               struct wl_error *error) {
     char variable[64];
     const char *own = getenv(variable_of(name, variable, sizeof variable)), *home = getenv("CUDA_HOME");
     if (own && *own) {
@@ -148,10 +149,11 @@ enum wl_status wl_tool_library(void **library, const char *name, const char *pac
     if (!*library) *library = open_in("/usr/local/cuda", name);
     for (int up = 0; !*library && up < 2; up++) *library = open_beside(up, name);
     if (*library) return WL_OK;
-    return wl_fail(error, WL_ERR_ENVIRONMENT, NULL, 0, name,
-                   "lib%s.so.13 (or .12) is not where the dynamic linker looks, nor in CUDA_HOME or /usr/local/cuda; "
-                   "install it with `pip install %s` and name the file in %s",
-                   name, package, variable);
+    return wl_fail(
+        error, WL_ERR_ENVIRONMENT, NULL, 0, name,
+        "lib%s.so.13 (or .12) is not where the dynamic linker looks, nor in CUDA_HOME or /usr/local/cuda; "
+        "install it with `pip install %s` and name the file in %s",
+        name, package, variable);
 }
 
 enum wl_status wl_tool_functions(void *library, const char *const *names, void **functions, size_t count,

@@ -43,7 +43,8 @@ static bool find_linker(struct linker *linker, const struct wl_driver *driver) {
     return entries[0] && entries[1] && entries[2] && entries[3];
 }
 
-/* "sm_90a" as CU_JIT_TARGET takes it: 90 and the bit of the architecture's own instructions, or of its family's. */
+/* "sm_90a" as CU_JIT_TARGET takes it: 90 and the bit of the architecture's own instructions, or of its
+ * family's. */
 static uintptr_t jit_target(const char *target) {
     char *end;
     uintptr_t number = (uintptr_t)strtoul(target + 3, &end, 10);
@@ -53,9 +54,12 @@ static uintptr_t jit_target(const char *target) {
 /* The linker's cubin lives until it is destroyed. */
 static enum wl_status link_with(const struct linker *linker, const struct job *job, char logs[2][LOG_BYTES],
                                 struct wl_ptxas_report *report, struct wl_error *error) {
-    CUjit_option options[] = {CU_JIT_ERROR_LOG_BUFFER,    CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES,
-                              CU_JIT_INFO_LOG_BUFFER,     CU_JIT_INFO_LOG_BUFFER_SIZE_BYTES,
-                              CU_JIT_GENERATE_LINE_INFO,  CU_JIT_LOG_VERBOSE,
+    CUjit_option options[] = {CU_JIT_ERROR_LOG_BUFFER,
+                              CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES,
+                              CU_JIT_INFO_LOG_BUFFER,
+                              CU_JIT_INFO_LOG_BUFFER_SIZE_BYTES,
+                              CU_JIT_GENERATE_LINE_INFO,
+                              CU_JIT_LOG_VERBOSE,
                               CU_JIT_TARGET};
     void *size = (void *)(uintptr_t)(LOG_BYTES - 1), *yes = (void *)(uintptr_t)1;
     void *values[] = {logs[0], size, logs[1], size, yes, yes, (void *)jit_target(job->target)};
@@ -65,7 +69,8 @@ static enum wl_status link_with(const struct linker *linker, const struct job *j
     CUresult result = linker->create(sizeof options / sizeof *options, options, values, &state);
     if (!result) {
         call = "cuLinkAddData";
-        result = linker->add(state, CU_JIT_INPUT_PTX, (void *)job->ptx, job->bytes + 1, "kernel.ptx", 0, NULL, NULL);
+        result = linker->add(state, CU_JIT_INPUT_PTX, (void *)job->ptx, job->bytes + 1, "kernel.ptx", 0, NULL,
+                             NULL);
     }
     if (!result) result = linker->complete(state, &cubin, &report->cubin_bytes), call = "cuLinkComplete";
     enum wl_status status = wl_driver_check(job->driver, result, call, error);
@@ -91,10 +96,12 @@ static enum wl_status link_by(const struct job *job, struct wl_ptxas_report *rep
     snprintf(report->version, sizeof report->version, "%d.%d", job->driver->version / 1000,
              job->driver->version % 1000 / 10);
     if (!status) wl_ptxas_scan(logs[1], report);
-    return status == WL_ERR_DRIVER ? WL_ERR_ENVIRONMENT : status; /* one that is too old for the target, mostly */
+    return status == WL_ERR_DRIVER ? WL_ERR_ENVIRONMENT
+                                   : status; /* one that is too old for the target, mostly */
 }
 
-static enum wl_status by_driver(const struct job *job, struct wl_ptxas_report *report, struct wl_error *error) {
+static enum wl_status by_driver(const struct job *job, struct wl_ptxas_report *report,
+                                struct wl_error *error) {
     struct job own = *job;
     struct wl_driver *opened = NULL;
     *report = (struct wl_ptxas_report){.tool = "the driver's linker"};
@@ -108,11 +115,13 @@ static enum wl_status by_driver(const struct job *job, struct wl_ptxas_report *r
 
 /* ---- the others ---- */
 
-static enum wl_status by_ptxas(const struct job *job, struct wl_ptxas_report *report, struct wl_error *error) {
+static enum wl_status by_ptxas(const struct job *job, struct wl_ptxas_report *report,
+                               struct wl_error *error) {
     return wl_ptxas_run(job->ptx, job->bytes, job->target, report, error);
 }
 
-static enum wl_status by_nvjitlink(const struct job *job, struct wl_ptxas_report *report, struct wl_error *error) {
+static enum wl_status by_nvjitlink(const struct job *job, struct wl_ptxas_report *report,
+                                   struct wl_error *error) {
     return wl_nvjitlink_run(job->ptx, job->bytes, job->target, report, error);
 }
 
@@ -153,8 +162,8 @@ enum wl_status wl_assemble(const char *ptx, size_t bytes, const char *target, co
         if (status != WL_ERR_ENVIRONMENT && status != WL_ERR_IO)
             return status ? wl_fail(error, status, why.file, why.line, why.field, "%s", why.text) : WL_OK;
         if (length < sizeof seen)
-            length += (size_t)snprintf(seen + length, sizeof seen - length, "%s%s: %.*s", length ? "; " : "", a->name,
-                                       (int)strcspn(why.text, "\n"), why.text);
+            length += (size_t)snprintf(seen + length, sizeof seen - length, "%s%s: %.*s", length ? "; " : "",
+                                       a->name, (int)strcspn(why.text, "\n"), why.text);
     }
     return wl_fail(error, WL_ERR_ENVIRONMENT, NULL, 0, NULL, "nothing here can assemble%s: %s",
                    loses && !only ? " and keep setmaxnreg" : "", none ? "WARPLOOM_ASSEMBLER is none" : seen);

@@ -11,9 +11,10 @@
 #include "gen/ptxas.h"
 #include "runtime/driver.h"
 
-/* driver: whose linker may be used; NULL: that of a GPU, where there is one. keep_setmaxnreg: a cubin that lost it is
- * none, unless the variable asks for that assembler. ptx[bytes] must be 0. WL_ERR_ENVIRONMENT: no assembler; the text
- * has what each lacks. WL_ERR_INTERNAL: the PTX is refused. WL_ERR_USAGE: no such WARPLOOM_ASSEMBLER. */
+/* driver: whose linker may be used; NULL: that of a GPU, where there is one. keep_setmaxnreg: a cubin that
+ * lost it is none, unless the variable asks for that assembler. ptx[bytes] must be 0. WL_ERR_ENVIRONMENT: no
+ * assembler; the text has what each lacks. WL_ERR_INTERNAL: the PTX is refused. WL_ERR_USAGE: no such
+ * WARPLOOM_ASSEMBLER. */
 enum wl_status wl_assemble(const char *ptx, size_t bytes, const char *target, const struct wl_driver *driver,
                            bool keep_setmaxnreg, struct wl_ptxas_report *report, struct wl_error *error);
 

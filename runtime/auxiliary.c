@@ -1,5 +1,5 @@
-/* auxiliary: the kernels of runtime/auxiliary: their problems' checks and their launches. What is built, cached and
- * loaded is specialize.c's business. */
+/* auxiliary: the kernels of runtime/auxiliary: their problems' checks and their launches. What is built,
+ * cached and loaded is specialize.c's business. */
 #include <inttypes.h>
 #include <stddef.h>
 
@@ -8,12 +8,13 @@
 #include "runtime/runtime.h"
 
 #define LOG2_E    1.4426950408889634
-#define DIM_MOST  512     /* plain.cu: 16 times 32 */
-#define BLOCKS    65536   /* warps take rows in turn */
-#define WARPS     4       /* of a block: nvrtc.c's THREADS */
+#define DIM_MOST  512   /* plain.cu: 16 times 32 */
+#define BLOCKS    65536 /* warps take rows in turn */
+#define WARPS     4     /* of a block: nvrtc.c's THREADS */
 #define MOST_ROWS (INT64_MAX / 64)
 
-_Static_assert(sizeof(struct wl_array) == 48 && offsetof(struct wl_array, stride) == 16, "element.cuh has the same");
+_Static_assert(sizeof(struct wl_array) == 48 && offsetof(struct wl_array, stride) == 16,
+               "element.cuh has the same");
 
 enum wl_status wl_prepare_auxiliary(struct wl_runtime *runtime, struct wl_error *error) {
     const struct wl_kernel *kernel;
@@ -27,13 +28,16 @@ enum wl_status wl_prepare_auxiliary(struct wl_runtime *runtime, struct wl_error 
 
 static int64_t element_bytes(enum wl_element element) { return element == WL_ELEMENT_FP32 ? 4 : 2; }
 
-static enum wl_status check_sizes(const int64_t *size, int count, const char *const *fields, struct wl_error *error) {
+static enum wl_status check_sizes(const int64_t *size, int count, const char *const *fields,
+                                  struct wl_error *error) {
     int64_t all = 1;
     for (int i = 0; i < count; i++) {
         if (size[i] < 1)
-            return wl_fail(error, WL_ERR_INPUT, NULL, 0, fields[i], "%" PRId64 ": must be at least 1", size[i]);
+            return wl_fail(error, WL_ERR_INPUT, NULL, 0, fields[i], "%" PRId64 ": must be at least 1",
+                           size[i]);
         if (__builtin_mul_overflow(all, size[i], &all) || all > MOST_ROWS)
-            return wl_fail(error, WL_ERR_INPUT, NULL, 0, fields[i], "the number of elements does not fit in 64 bits");
+            return wl_fail(error, WL_ERR_INPUT, NULL, 0, fields[i],
+                           "the number of elements does not fit in 64 bits");
     }
     return WL_OK;
 }
@@ -56,20 +60,22 @@ static bool overlaps(const struct wl_array *a, const int64_t size[4]) {
     return false;
 }
 
-static enum wl_status check_array(const char *name, const struct wl_array *a, const int64_t size[4], bool written,
-                                  struct wl_error *error) {
+static enum wl_status check_array(const char *name, const struct wl_array *a, const int64_t size[4],
+                                  bool written, struct wl_error *error) {
     if (a->element != WL_ELEMENT_BF16 && a->element != WL_ELEMENT_FP16 && a->element != WL_ELEMENT_FP32)
-        return wl_fail(error, WL_ERR_INPUT, NULL, 0, name, "element %d: must be bf16, fp16 or fp32", (int)a->element);
+        return wl_fail(error, WL_ERR_INPUT, NULL, 0, name, "element %d: must be bf16, fp16 or fp32",
+                       (int)a->element);
     int64_t bytes = element_bytes(a->element), last = 1;
     if (!a->address || a->address % (uint64_t)bytes)
-        return wl_fail(error, WL_ERR_INPUT, NULL, 0, name, "address 0x%" PRIx64 ": must be a multiple of %" PRId64,
-                       a->address, bytes);
+        return wl_fail(error, WL_ERR_INPUT, NULL, 0, name,
+                       "address 0x%" PRIx64 ": must be a multiple of %" PRId64, a->address, bytes);
     for (int i = 0; i < 4; i++) {
         int64_t span;
         if (a->stride[i] < 0)
-            return wl_fail(error, WL_ERR_INPUT, NULL, 0, name, "stride %" PRId64 ": must not be negative", a->stride[i]);
-        if (__builtin_mul_overflow(size[i] - 1, a->stride[i], &span) || __builtin_add_overflow(last, span, &last) ||
-            last > INT64_MAX / 8)
+            return wl_fail(error, WL_ERR_INPUT, NULL, 0, name, "stride %" PRId64 ": must not be negative",
+                           a->stride[i]);
+        if (__builtin_mul_overflow(size[i] - 1, a->stride[i], &span) ||
+            __builtin_add_overflow(last, span, &last) || last > INT64_MAX / 8)
             return wl_fail(error, WL_ERR_INPUT, NULL, 0, name, "its strides reach further than 64 bits");
     }
     if (written && overlaps(a, size))
@@ -79,7 +85,8 @@ static enum wl_status check_array(const char *name, const struct wl_array *a, co
 
 static enum wl_status check_floats(const char *name, uint64_t address, bool needed, struct wl_error *error) {
     if ((address || !needed) && address % sizeof(float) == 0) return WL_OK;
-    return wl_fail(error, WL_ERR_INPUT, NULL, 0, name, "address 0x%" PRIx64 ": must be a multiple of 4", address);
+    return wl_fail(error, WL_ERR_INPUT, NULL, 0, name, "address 0x%" PRIx64 ": must be a multiple of 4",
+                   address);
 }
 
 /* ---- launching ---- */
@@ -121,7 +128,8 @@ enum wl_status wl_copy(struct wl_runtime *runtime, const struct wl_array *to, co
 
 static struct wl_array array_of(const struct wl_view *view, enum wl_dtype dtype) {
     enum wl_element element = dtype == WL_FP16 ? WL_ELEMENT_FP16 : WL_ELEMENT_BF16;
-    return (struct wl_array){view->address, element, {view->batch_stride, view->seq_stride, view->head_stride, 1}};
+    return (struct wl_array){
+        view->address, element, {view->batch_stride, view->seq_stride, view->head_stride, 1}};
 }
 
 enum wl_status wl_attention_plain(struct wl_runtime *runtime, const struct wl_attention *problem,
@@ -131,13 +139,14 @@ enum wl_status wl_attention_plain(struct wl_runtime *runtime, const struct wl_at
                     o = array_of(&p.o, p.dtype);
     int dim = (int)p.head_dim, causal = p.causal;
     float scale = (float)(wl_attention_scale(problem) * LOG2_E);
-    void *parameters[] = {&q,          &k,          &v,   &o,   &p.lse,  &p.batch, &p.heads,
-                          &p.heads_kv, &p.seqlen_q, &p.seqlen_k, &dim, &dim, &causal, &scale};
+    void *parameters[] = {&q,          &k,          &v,          &o,   &p.lse, &p.batch, &p.heads,
+                          &p.heads_kv, &p.seqlen_q, &p.seqlen_k, &dim, &dim,   &causal,  &scale};
     enum wl_status status = wl_attention_check(problem, error);
     if (!status && p.head_dim > DIM_MOST)
-        status = wl_fail(error, WL_ERR_INPUT, NULL, 0, "head_dim", "%" PRId64 ": must be at most %d", p.head_dim,
-                         DIM_MOST);
-    return status ? status : launch(runtime, "plain", p.batch * p.heads * p.seqlen_q, parameters, stream, error);
+        status = wl_fail(error, WL_ERR_INPUT, NULL, 0, "head_dim", "%" PRId64 ": must be at most %d",
+                         p.head_dim, DIM_MOST);
+    return status ? status
+                  : launch(runtime, "plain", p.batch * p.heads * p.seqlen_q, parameters, stream, error);
 }
 
 enum wl_status wl_attention_combine(struct wl_runtime *runtime, const struct wl_combine *combine,
@@ -147,8 +156,8 @@ enum wl_status wl_attention_combine(struct wl_runtime *runtime, const struct wl_
     const int64_t sizes[] = {c.parts, c.batch, c.seqlen_q, c.heads, c.head_dim}, *size = sizes + 1;
     struct wl_array last = c.part;
     int64_t reach;
-    void *parameters[] = {&c.o,     &c.lse,   &c.part,     &c.part_stride, &c.part_lse,
-                          &c.parts, &c.batch, &c.heads, &c.seqlen_q, &c.head_dim};
+    void *parameters[] = {&c.o,     &c.lse,   &c.part,  &c.part_stride, &c.part_lse,
+                          &c.parts, &c.batch, &c.heads, &c.seqlen_q,    &c.head_dim};
     enum wl_status status = check_sizes(sizes, 5, fields, error);
     if (!status) status = check_array("o", &c.o, size, true, error);
     if (!status && (c.part_stride < 0 || __builtin_mul_overflow(c.parts - 1, c.part_stride, &reach) ||

@@ -25,7 +25,7 @@ struct header {
     uint32_t format, count;
     char generator[16];
     uint64_t file_bytes, unused; /* 0 */
-    XXH128_canonical_t hash; /* of the header with zeroes here, and of the index */
+    XXH128_canonical_t hash;     /* of the header with zeroes here, and of the index */
 };
 
 struct place { /* a row of the index */
@@ -33,7 +33,8 @@ struct place { /* a row of the index */
     char target[16];
     uint64_t offset, bytes;
 };
-_Static_assert(sizeof(struct header) == 64 && sizeof(struct place) == 48, "no holes: they are written as they are");
+_Static_assert(sizeof(struct header) == 64 && sizeof(struct place) == 48,
+               "no holes: they are written as they are");
 
 struct wl_bundle {
     int fd;
@@ -80,8 +81,10 @@ static enum wl_status check_header(const struct wl_bundle *bundle, const struct 
     if (memcmp(header->magic, magic, sizeof magic)) return wrong(bundle, error, "is no bundle of warploom");
     if (header->format != FORMAT)
         return wl_fail(error, WL_ERR_INPUT, bundle->path, 0, NULL,
-                       "is a bundle of format %u, this program reads %d; pack it again", header->format, FORMAT);
-    if (strncmp(header->generator, WL_VERSION, sizeof header->generator)) { /* its hash is not known to be right yet */
+                       "is a bundle of format %u, this program reads %d; pack it again", header->format,
+                       FORMAT);
+    if (strncmp(header->generator, WL_VERSION,
+                sizeof header->generator)) { /* its hash is not known to be right yet */
         char version[sizeof header->generator + 1] = "";
         memcpy(version, header->generator, sizeof header->generator);
         version[strspn(version, "0123456789.")] = '\0';
@@ -152,8 +155,8 @@ enum wl_status wl_bundle_open(struct wl_bundle **bundle, const char *path, struc
     if (!fresh) return wl_fail(error, WL_ERR_NO_MEMORY, path, 0, NULL, "no memory for a bundle");
     *fresh = (struct wl_bundle){.fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
     strcpy(fresh->path, path);
-    enum wl_status status = fresh->fd < 0 ? wl_fail(error, WL_ERR_INPUT, path, 0, NULL, "cannot open the bundle: %s",
-                                                    strerror(errno))
+    enum wl_status status = fresh->fd < 0 ? wl_fail(error, WL_ERR_INPUT, path, 0, NULL,
+                                                    "cannot open the bundle: %s", strerror(errno))
                                           : read_index(fresh, error);
     if (status) wl_bundle_close(fresh);
     else *bundle = fresh;
@@ -176,8 +179,8 @@ static int by_key(const void *key, const void *place) {
     return memcmp(key, &((const struct place *)place)->key, sizeof(struct wl_key));
 }
 
-static enum wl_status load_at(const struct wl_bundle *bundle, const struct place *place, struct wl_image *image,
-                              struct wl_error *error) {
+static enum wl_status load_at(const struct wl_bundle *bundle, const struct place *place,
+                              struct wl_image *image, struct wl_error *error) {
     char key[33];
     struct wl_error why = {0};
     char *bytes = wl_realloc(NULL, place->bytes + 1);
@@ -196,8 +199,8 @@ static enum wl_status load_at(const struct wl_bundle *bundle, const struct place
     return status ? wl_fail(error, status, bundle->path, 0, NULL, "its kernel %s %s", key, why.text) : WL_OK;
 }
 
-enum wl_status wl_bundle_load(const struct wl_bundle *bundle, const struct wl_key *key, struct wl_image *image,
-                              bool *found, struct wl_error *error) {
+enum wl_status wl_bundle_load(const struct wl_bundle *bundle, const struct wl_key *key,
+                              struct wl_image *image, bool *found, struct wl_error *error) {
     const struct place *place =
         bundle->count ? bsearch(key, bundle->index, bundle->count, sizeof *bundle->index, by_key) : NULL;
     *found = false;
@@ -255,7 +258,8 @@ enum wl_status wl_bundle_write(const char *path, struct wl_bundle_item *items, s
     size_t head_bytes = sizeof(struct header) + count * sizeof(struct place);
     struct wl_text body = {0};
     if (count > COUNT_MAX)
-        return wl_fail(error, WL_ERR_INPUT, path, 0, NULL, "%zu kernels; a bundle holds %u", count, COUNT_MAX);
+        return wl_fail(error, WL_ERR_INPUT, path, 0, NULL, "%zu kernels; a bundle holds %u", count,
+                       COUNT_MAX);
     struct header *header = wl_realloc(NULL, head_bytes);
     if (!header) return wl_fail(error, WL_ERR_NO_MEMORY, path, 0, NULL, "no memory for a bundle");
     struct place *index = (struct place *)(header + 1);

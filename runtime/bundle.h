@@ -1,13 +1,13 @@
-/* bundle: kernels in one file, for a deployment with no compiler and a read-only disk. `warploom pack` writes it,
- * wl_open() reads it.
+/* bundle: kernels in one file, for a deployment with no compiler and a read-only disk. `warploom pack` writes
+ * it, wl_open() reads it.
  *
  *     header: magic, format, how many, warploom's version, the file's size, XXH3-128 of header and index
  *     index:  per kernel its key, target, place and size, sorted by key
  *     the kernels, each as the disk cache keeps it (cache_entry.h), with its own hash
  *
- * Opening reads header and index; a kernel is read, and its hash checked, when it is asked for. A key stands for the
- * problem and the target alone, so any driver version finds it. The file may go to another machine: all numbers are
- * little-endian, as on every host of such a GPU. */
+ * Opening reads header and index; a kernel is read, and its hash checked, when it is asked for. A key stands
+ * for the problem and the target alone, so any driver version finds it. The file may go to another machine:
+ * all numbers are little-endian, as on every host of such a GPU. */
 #ifndef WL_BUNDLE_H
 #define WL_BUNDLE_H
 
@@ -16,7 +16,8 @@
 
 struct wl_bundle; /* opaque; any thread may use it */
 
-/* WL_ERR_INPUT: it cannot be read, or is not whole, not of this version, or no bundle; the text says which. */
+/* WL_ERR_INPUT: it cannot be read, or is not whole, not of this version, or no bundle; the text says which.
+ */
 enum wl_status wl_bundle_open(struct wl_bundle **bundle, const char *path, struct wl_error *error);
 void wl_bundle_close(struct wl_bundle *bundle); /* NULL allowed */
 
@@ -25,8 +26,8 @@ const char *wl_bundle_path(const struct wl_bundle *bundle);
 const char *wl_bundle_targets(const struct wl_bundle *bundle);
 
 /* *found: the image was there; the caller ends it. WL_ERR_INPUT: it is there and broken. */
-enum wl_status wl_bundle_load(const struct wl_bundle *bundle, const struct wl_key *key, struct wl_image *image,
-                              bool *found, struct wl_error *error);
+enum wl_status wl_bundle_load(const struct wl_bundle *bundle, const struct wl_key *key,
+                              struct wl_image *image, bool *found, struct wl_error *error);
 
 /* Every kernel in the index's order; an image that is broken ends it with WL_ERR_INPUT. */
 enum wl_status wl_bundle_each(const struct wl_bundle *bundle,

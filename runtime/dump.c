@@ -37,12 +37,14 @@ enum wl_status wl_dump_init(struct wl_dump *dump, const struct wl_log *log, stru
         unsigned bits = stage_bits(at, span);
         if (!bits)
             return wl_fail(error, WL_ERR_USAGE, NULL, 0, "WARPLOOM_DUMP",
-                           "\"%.*s\": must be plan, ptx, cubin, cache, trace or all, with commas between", (int)span, at);
+                           "\"%.*s\": must be plan, ptx, cubin, cache, trace or all, with commas between",
+                           (int)span, at);
         dump->stages |= bits;
         at += span + (at[span] == ',');
     }
     if (!dump->stages || (length > 0 && (size_t)length < sizeof dump->folder - 64)) return WL_OK;
-    return wl_fail(error, WL_ERR_USAGE, NULL, 0, "WARPLOOM_DUMP_DIR", "longer than %zu bytes", sizeof dump->folder - 65);
+    return wl_fail(error, WL_ERR_USAGE, NULL, 0, "WARPLOOM_DUMP_DIR", "longer than %zu bytes",
+                   sizeof dump->folder - 65);
 }
 
 bool wl_dump_wants(const struct wl_dump *dump, enum wl_dump_stage stage) { return dump->stages >> stage & 1; }
@@ -52,15 +54,16 @@ static void warn(struct wl_dump *dump, const char *path, const char *why) {
     wl_log_line(dump->log, again ? WL_LOG_DEBUG : WL_LOG_WARN, "dump %s: %s", path, why);
 }
 
-static void path_of(struct wl_dump *dump, enum wl_dump_stage stage, const struct wl_key *key, char *out, size_t room) {
+static void path_of(struct wl_dump *dump, enum wl_dump_stage stage, const struct wl_key *key, char *out,
+                    size_t room) {
     char text[33];
     wl_key_text(key, text);
     mkdir(dump->folder, 0777); /* if it cannot be, writing says so */
     snprintf(out, room, "%s/%s.%s", dump->folder, text, stages[stage].suffix);
 }
 
-void wl_dump_bytes(struct wl_dump *dump, enum wl_dump_stage stage, const struct wl_key *key, const void *bytes,
-                   size_t size) {
+void wl_dump_bytes(struct wl_dump *dump, enum wl_dump_stage stage, const struct wl_key *key,
+                   const void *bytes, size_t size) {
     char path[600];
     struct wl_error why = {0};
     if (!wl_dump_wants(dump, stage)) return;
@@ -94,8 +97,8 @@ void wl_dump_launch(const struct wl_trace *trace, const CUlaunchConfig *config, 
     path_of(trace->dump, WL_DUMP_TRACE, &trace->key, path, sizeof path);
     FILE *file = fopen(path, "ae");
     if (!file) return warn(trace->dump, path, strerror(errno));
-    fprintf(file, "%lld.%06ld grid %u, threads %u, shared memory %u B, stream %p: %s\n", (long long)now.tv_sec,
-            now.tv_nsec / 1000, config->gridDimX, config->blockDimX, config->sharedMemBytes, (void *)config->hStream,
-            sizes);
+    fprintf(file, "%lld.%06ld grid %u, threads %u, shared memory %u B, stream %p: %s\n",
+            (long long)now.tv_sec, now.tv_nsec / 1000, config->gridDimX, config->blockDimX,
+            config->sharedMemBytes, (void *)config->hStream, sizes);
     if (fclose(file)) warn(trace->dump, path, strerror(errno));
 }

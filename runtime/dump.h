@@ -9,8 +9,8 @@
  *     KEY.cache.txt  where it came from, what the key stands for, how long each step took
  *     KEY.trace.txt  a line for each launch: sizes, grid, stream
  *
- * KEY is the cache entry's name, and that of `warploom cache show`. Files are written again when a kernel is made or
- * loaded again; the trace grows. What cannot be written is one warning. */
+ * KEY is the cache entry's name, and that of `warploom cache show`. Files are written again when a kernel is
+ * made or loaded again; the trace grows. What cannot be written is one warning. */
 #ifndef WL_DUMP_H
 #define WL_DUMP_H
 
@@ -22,7 +22,7 @@
 
 enum wl_dump_stage { WL_DUMP_PLAN, WL_DUMP_PTX, WL_DUMP_CUBIN, WL_DUMP_CACHE, WL_DUMP_TRACE, WL_DUMP_STAGES };
 
-struct wl_dump { /* zeroed: nothing is wanted */
+struct wl_dump {     /* zeroed: nothing is wanted */
     unsigned stages; /* bits */
     const struct wl_log *log;
     atomic_bool warned;
@@ -33,9 +33,10 @@ struct wl_dump { /* zeroed: nothing is wanted */
 enum wl_status wl_dump_init(struct wl_dump *dump, const struct wl_log *log, struct wl_error *error);
 bool wl_dump_wants(const struct wl_dump *dump, enum wl_dump_stage stage);
 
-void wl_dump_bytes(struct wl_dump *dump, enum wl_dump_stage stage, const struct wl_key *key, const void *bytes,
-                   size_t size);
-void wl_dump_image(struct wl_dump *dump, const struct wl_key *key, const struct wl_image *image); /* what it has */
+void wl_dump_bytes(struct wl_dump *dump, enum wl_dump_stage stage, const struct wl_key *key,
+                   const void *bytes, size_t size);
+void wl_dump_image(struct wl_dump *dump, const struct wl_key *key,
+                   const struct wl_image *image); /* what it has */
 
 /* What a kernel's launches are traced by; its kernel points to one, or to none. */
 struct wl_trace {

@@ -23,7 +23,8 @@ void wl_image_fini(struct wl_image *image) {
     *image = (struct wl_image){0};
 }
 
-enum wl_status wl_image_generate(struct wl_image *image, const struct wl_choice *choice, struct wl_error *error) {
+enum wl_status wl_image_generate(struct wl_image *image, const struct wl_choice *choice,
+                                 struct wl_error *error) {
     if (choice->auxiliary) return wl_nvrtc_generate(image, choice->auxiliary, choice->target, error);
     const struct wl_problem *p = choice->problem;
     const struct wl_specialization special = {p->head_dim, (int)p->dtype, p->causal};
@@ -48,8 +49,8 @@ enum wl_status wl_image_generate(struct wl_image *image, const struct wl_choice 
 }
 
 /* The driver itself assembles the PTX that it is given, and keeps setmaxnreg, which linkers do not. */
-enum wl_status wl_image_assemble(struct wl_image *image, const struct wl_driver *driver, const struct wl_log *log,
-                                 struct wl_error *error) {
+enum wl_status wl_image_assemble(struct wl_image *image, const struct wl_driver *driver,
+                                 const struct wl_log *log, struct wl_error *error) {
     struct wl_ptxas_report report;
     struct wl_error why = {0};
     double start = now_ms();

@@ -28,9 +28,9 @@ struct functions {
     int (*ptx_size)(program, size_t *);
     int (*ptx)(program, char *);
 };
-static const char *const names[] = {"nvrtcVersion",        "nvrtcCreateProgram",     "nvrtcDestroyProgram",
-                                    "nvrtcCompileProgram", "nvrtcGetProgramLogSize", "nvrtcGetProgramLog",
-                                    "nvrtcGetPTXSize",     "nvrtcGetPTX"};
+static const char *const names[] = {
+    "nvrtcVersion",           "nvrtcCreateProgram", "nvrtcDestroyProgram", "nvrtcCompileProgram",
+    "nvrtcGetProgramLogSize", "nvrtcGetProgramLog", "nvrtcGetPTXSize",     "nvrtcGetPTX"};
 _Static_assert(sizeof names / sizeof *names == sizeof(struct functions) / sizeof(void *), "one name each");
 
 static enum wl_status no_memory(struct wl_error *error) {
@@ -57,11 +57,10 @@ static enum wl_status refused(const struct functions *f, program p, int result, 
     if (!log) return no_memory(error);
     f->version(&major, &minor);
     enum wl_status status =
-        result == BAD_OPTION
-            ? wl_fail(error, WL_ERR_ENVIRONMENT, NULL, 0, "nvrtc", "NVRTC %d.%d does not know %s; a newer one does",
-                      major, minor, target)
-            : wl_fail(error, WL_ERR_INTERNAL, file, 0, "nvrtc", "NVRTC %d.%d refused it (%d)\n%.2000s", major, minor,
-                      result, log);
+        result == BAD_OPTION ? wl_fail(error, WL_ERR_ENVIRONMENT, NULL, 0, "nvrtc",
+                                       "NVRTC %d.%d does not know %s; a newer one does", major, minor, target)
+                             : wl_fail(error, WL_ERR_INTERNAL, file, 0, "nvrtc",
+                                       "NVRTC %d.%d refused it (%d)\n%.2000s", major, minor, result, log);
     wl_free(log);
     return status;
 }

@@ -36,8 +36,8 @@ void wl_loaded_destroy(struct wl_loaded *loaded) {
 /* ---- making one ---- */
 
 /* The PTX is dumped before anything may refuse it. */
-static enum wl_status build_image(struct wl_runtime *runtime, const struct wl_choice *choice, struct wl_loaded *loaded,
-                                  struct wl_error *error) {
+static enum wl_status build_image(struct wl_runtime *runtime, const struct wl_choice *choice,
+                                  struct wl_loaded *loaded, struct wl_error *error) {
     struct wl_image *image = &loaded->image;
     enum wl_status status = wl_image_generate(image, choice, error);
     if (!status) wl_dump_image(&runtime->dump, &loaded->key, image);
@@ -95,8 +95,7 @@ static enum wl_status get_image(struct wl_runtime *runtime, const struct wl_choi
     if (runtime->bundle) status = look_in_bundle(runtime, choice, loaded, &found, error);
     loaded->origin = WL_FROM_BUNDLE;
     if (status || found) return status;
-    status =
-        wl_choose_key(&loaded->key, choice, runtime->driver->version, runtime->driver->emulated, error);
+    status = wl_choose_key(&loaded->key, choice, runtime->driver->version, runtime->driver->emulated, error);
     loaded->origin = WL_FROM_DISK;
     if (!status && runtime->cache)
         status = wl_cache_load(runtime->cache, &loaded->key, &loaded->image, &found, error);
@@ -116,7 +115,8 @@ static enum wl_status load(struct wl_runtime *runtime, struct wl_loaded *loaded,
     return status;
 }
 
-static void dump_origin(struct wl_runtime *runtime, const struct wl_choice *choice, const struct wl_loaded *loaded) {
+static void dump_origin(struct wl_runtime *runtime, const struct wl_choice *choice,
+                        const struct wl_loaded *loaded) {
     static const char *const origins[] = {
         [WL_FROM_DISK] = "disk", [WL_BUILT] = "built", [WL_FROM_BUNDLE] = "bundle"};
     const struct wl_image *i = &loaded->image;
@@ -124,16 +124,17 @@ static void dump_origin(struct wl_runtime *runtime, const struct wl_choice *choi
     char key[33];
     if (!wl_dump_wants(&runtime->dump, WL_DUMP_CACHE)) return;
     wl_key_text(&loaded->key, key);
-    wl_text_printf(&text, "key        %s\nfrom       %s\nkernel     %s\nschedule   %s\n", key, origins[loaded->origin],
-                   i->launch.entry, i->schedule);
+    wl_text_printf(&text, "key        %s\nfrom       %s\nkernel     %s\nschedule   %s\n", key,
+                   origins[loaded->origin], i->launch.entry, i->schedule);
     wl_text_printf(&text, "target     %s\ndriver     %d%s\n", choice->target, runtime->driver->version,
                    runtime->driver->emulated ? ", emulated" : "");
     wl_text_printf(&text, "folder     %s\nbundle     %s\nschedules  %s\n",
                    runtime->cache ? wl_cache_folder(runtime->cache) : "none",
-                   runtime->bundle ? wl_bundle_path(runtime->bundle) : "none", choice->user ? choice->user : "shipped");
+                   runtime->bundle ? wl_bundle_path(runtime->bundle) : "none",
+                   choice->user ? choice->user : "shipped");
     wl_text_printf(&text, "holds      PTX %zu B, cubin %zu B\n", i->ptx_bytes, i->cubin_bytes);
-    wl_text_printf(&text, "took       cache %.2f ms, generate %.2f ms, assemble %.2f ms, load %.2f ms\n", loaded->cache_ms,
-                   i->generate_ms, i->assemble_ms, loaded->load_ms);
+    wl_text_printf(&text, "took       cache %.2f ms, generate %.2f ms, assemble %.2f ms, load %.2f ms\n",
+                   loaded->cache_ms, i->generate_ms, i->assemble_ms, loaded->load_ms);
     if (!text.failed) wl_dump_bytes(&runtime->dump, WL_DUMP_CACHE, &loaded->key, text.bytes, text.length);
     wl_text_fini(&text);
 }
@@ -205,8 +206,8 @@ static void finish_building(struct wl_runtime *runtime, struct wl_building *buil
 }
 
 /* With the lock held; lets go of it meanwhile. */
-static void build(struct wl_runtime *runtime, const struct wl_problem *problem, const struct wl_table_key *key,
-                  struct wl_building *b) {
+static void build(struct wl_runtime *runtime, const struct wl_problem *problem,
+                  const struct wl_table_key *key, struct wl_building *b) {
     struct wl_loaded *loaded = NULL;
     pthread_mutex_unlock(&runtime->lock);
     enum wl_status status = make(runtime, problem, key, &loaded, &b->error);
@@ -279,8 +280,8 @@ enum wl_status wl_specialize(struct wl_runtime *runtime, const struct wl_problem
     return status;
 }
 
-enum wl_status wl_specialize_auxiliary(struct wl_runtime *runtime, const char *name, const struct wl_kernel **kernel,
-                                       struct wl_error *error) {
+enum wl_status wl_specialize_auxiliary(struct wl_runtime *runtime, const char *name,
+                                       const struct wl_kernel **kernel, struct wl_error *error) {
     const struct wl_table_key key = {WL_TABLE_AUXILIARY, name};
     static const struct wl_problem none;
     struct wl_loaded *loaded = (struct wl_loaded *)wl_table_find(&runtime->table, &key);

@@ -23,7 +23,8 @@ static void put(struct wl_runtime *runtime, uint64_t *address, const void *bytes
 
 void attend_upload(struct attend *a, struct wl_runtime *runtime, const struct wl_attention *problem) {
     size_t dim = (size_t)problem->head_dim;
-    *a = (struct attend){.problem = *problem, .rows = (size_t)(problem->batch * problem->heads * problem->seqlen_q)};
+    *a = (struct attend){.problem = *problem,
+                         .rows = (size_t)(problem->batch * problem->heads * problem->seqlen_q)};
     wl_attention_dense(&a->problem);
     float *row = malloc(dim * sizeof *row);
     for (int i = 0; i < 4; i++) {

@@ -1,5 +1,5 @@
-/* Hostile bundles: refused with one clear line, or kernels whose every byte can be read. A header whose hash is put
- * right lets the index past the check that stops all others. */
+/* Hostile bundles: refused with one clear line, or kernels whose every byte can be read. A header whose hash
+ * is put right lets the index past the check that stops all others. */
 #define _GNU_SOURCE /* memfd_create */
 #include "tests/fuzz.h"
 
@@ -13,8 +13,8 @@
 #include "gen/arena.h"
 #include "runtime/bundle.h"
 
-const char *const wl_fuzz_words[] = {"WLBUNDLE", "WLKERNEL", "\1\1\1\1", "\377\377\377\377\377\377\377\377", "sm_100a",
-                                     "0.1.0",    "\2",       NULL};
+const char *const wl_fuzz_words[] = {"WLBUNDLE", "WLKERNEL", "\1\1\1\1", "\377\377\377\377\377\377\377\377",
+                                     "sm_100a",  "0.1.0",    "\2",       NULL};
 
 enum { HEADER = 64, HASH_AT = 48, PLACE = 48, COUNT_AT = 12, SIZE_AT = 32 };
 

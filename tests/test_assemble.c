@@ -33,9 +33,11 @@ Test(assemble, nvjitlink) {
     enum wl_status status = wl_nvjitlink_run(plain, sizeof plain - 1, "sm_90a", &report, &error);
     if (status == WL_ERR_ENVIRONMENT) cr_skip_test("%s", error.text);
     cr_assert_eq(status, WL_OK, "%s", error.text);
-    cr_expect(is_elf(&report) && report.registers > 0 && report.version[0] == '1' && !report.setmaxnreg_ignored);
+    cr_expect(is_elf(&report) && report.registers > 0 && report.version[0] == '1' &&
+              !report.setmaxnreg_ignored);
     wl_ptxas_fini(&report);
-    cr_assert_eq(wl_nvjitlink_run(roles, sizeof roles - 1, "sm_90a", &report, &error), WL_OK, "%s", error.text);
+    cr_assert_eq(wl_nvjitlink_run(roles, sizeof roles - 1, "sm_90a", &report, &error), WL_OK, "%s",
+                 error.text);
     cr_expect(report.setmaxnreg_ignored, "and it is known to be so");
     wl_ptxas_fini(&report);
     cr_expect_eq(wl_nvjitlink_run("nonsense", 8, "sm_90a", &report, &error), WL_ERR_INTERNAL);
@@ -66,7 +68,8 @@ Test(assemble, by_whom) {
     for (size_t i = 0; i < WL_LEN(rows); i++) {
         struct wl_error error = {0};
         setenv("WARPLOOM_ASSEMBLER", rows[i].variable, 1);
-        cr_expect_eq(wl_assemble(plain, sizeof plain - 1, "sm_90a", NULL, true, &report, &error), rows[i].status);
+        cr_expect_eq(wl_assemble(plain, sizeof plain - 1, "sm_90a", NULL, true, &report, &error),
+                     rows[i].status);
         cr_expect(strstr(error.text, rows[i].text), "%s", error.text);
         wl_ptxas_fini(&report);
     }
@@ -99,8 +102,8 @@ Test(assemble, fatbin) {
     size_t bytes;
     enum wl_status status = wl_ptxas_run(plain, sizeof plain - 1, "sm_90a", &report, &error);
     if (!status)
-        status = wl_fatbin_make(plain, sizeof plain - 1, report.cubin, report.cubin_bytes, "sm_90a", &fatbin, &bytes,
-                                &error);
+        status = wl_fatbin_make(plain, sizeof plain - 1, report.cubin, report.cubin_bytes, "sm_90a", &fatbin,
+                                &bytes, &error);
     wl_ptxas_fini(&report);
     if (status == WL_ERR_ENVIRONMENT) cr_skip_test("%s", error.text);
     cr_assert_eq(status, WL_OK, "%s", error.text);
@@ -114,7 +117,8 @@ Test(assemble, fatbin) {
         uint16_t kind;
         uint32_t header;
         uint64_t payload;
-        memcpy(&kind, fatbin + at, 2), memcpy(&header, fatbin + at + 4, 4), memcpy(&payload, fatbin + at + 8, 8);
+        memcpy(&kind, fatbin + at, 2), memcpy(&header, fatbin + at + 4, 4),
+            memcpy(&payload, fatbin + at + 8, 8);
         kinds |= 1 << kind; /* 1: PTX, 2: ELF */
         at += header + payload;
     }
@@ -128,6 +132,7 @@ Test(assemble, no_fatbinary) {
     size_t bytes;
     setenv("PATH", "/nowhere", 1), setenv("CUDA_HOME", "/nowhere", 1);
     enum wl_status status = wl_fatbin_make("", 0, "", 0, "sm_90a", &fatbin, &bytes, &error);
-    if (status != WL_ERR_ENVIRONMENT) cr_skip_test("there is a fatbinary in /usr/local/cuda or beside the tests");
+    if (status != WL_ERR_ENVIRONMENT)
+        cr_skip_test("there is a fatbinary in /usr/local/cuda or beside the tests");
     cr_expect(strstr(error.text, "make deps"), "%s", error.text);
 }

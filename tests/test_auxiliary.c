@@ -1,4 +1,5 @@
-/* The auxiliary kernels, compiled by NVRTC where there is one and run on the emulated device, against float64. */
+/* The auxiliary kernels, compiled by NVRTC where there is one and run on the emulated device, against
+ * float64. */
 #include "tests/test.h"
 
 #include <math.h>
@@ -76,7 +77,8 @@ static void write_one(void *to, size_t at, enum wl_element element, float value)
 /* (batch, seq, head, dim) into (batch, head, dim, seq), by all pairs of types. */
 Test(auxiliary, copy, .init = set_up, .fini = tear_down, .timeout = 60) {
     static char host[4 * COUNT], out[4 * COUNT], wanted[4];
-    static const float special[] = {0.0f, -0.0f, INFINITY, -INFINITY, 65504, 65520, 1e30f, 1e-7f, 6e-8f, 3.0001f};
+    static const float special[] = {0.0f,  -0.0f, INFINITY, -INFINITY, 65504,
+                                    65520, 1e30f, 1e-7f,    6e-8f,     3.0001f};
     const int64_t size[4] = {B, S, H, D};
     open_runtime();
     for (int pair = 0; pair < 9; pair++) {
@@ -92,8 +94,9 @@ Test(auxiliary, copy, .init = set_up, .fini = tear_down, .timeout = 60) {
             size_t d = i % D, h = i / D % H, s = i / D / H % S, n = i / D / H / S;
             size_t at = ((n * H + h) * D + d) * S + s;
             write_one(wanted, 0, to, read_one(host, i, from));
-            cr_expect_eq(memcmp(out + at * bytes_of(to), wanted, bytes_of(to)), 0, "types %d to %d, element %zu: %g for %g",
-                         from, to, i, read_one(out, at, to), read_one(wanted, 0, to));
+            cr_expect_eq(memcmp(out + at * bytes_of(to), wanted, bytes_of(to)), 0,
+                         "types %d to %d, element %zu: %g for %g", from, to, i, read_one(out, at, to),
+                         read_one(wanted, 0, to));
         }
     }
 }
@@ -109,8 +112,14 @@ struct tensors {
 };
 
 static void fill(struct tensors *t, int dim, enum wl_dtype dtype, bool causal, int seq, int keys) {
-    t->problem = (struct wl_attention){.batch = 1, .heads = HEADS, .heads_kv = KV, .seqlen_q = seq, .seqlen_k = keys,
-                                       .head_dim = dim, .dtype = dtype, .causal = causal};
+    t->problem = (struct wl_attention){.batch = 1,
+                                       .heads = HEADS,
+                                       .heads_kv = KV,
+                                       .seqlen_q = seq,
+                                       .seqlen_k = keys,
+                                       .head_dim = dim,
+                                       .dtype = dtype,
+                                       .causal = causal};
     wl_attention_dense(&t->problem);
     struct wl_view *views[] = {&t->problem.q, &t->problem.k, &t->problem.v, &t->problem.o};
     for (int i = 0; i < 4; i++) {
@@ -152,8 +161,11 @@ static const struct shape {
     enum wl_dtype dtype;
     bool causal;
     int seq, keys;
-} shapes[] = {{64, WL_BF16, false, SEQ, KEYS}, {64, WL_FP16, true, SEQ, KEYS}, {8, WL_BF16, true, 40, 13},
-              {128, WL_BF16, true, 33, 33},    {72, WL_FP16, false, 1, 1}};
+} shapes[] = {{64, WL_BF16, false, SEQ, KEYS},
+              {64, WL_FP16, true, SEQ, KEYS},
+              {8, WL_BF16, true, 40, 13},
+              {128, WL_BF16, true, 33, 33},
+              {72, WL_FP16, false, 1, 1}};
 
 Test(auxiliary, plain, .init = set_up, .fini = tear_down, .timeout = 100) {
     static struct tensors t;
@@ -161,12 +173,14 @@ Test(auxiliary, plain, .init = set_up, .fini = tear_down, .timeout = 100) {
     for (size_t i = 0; i < WL_LEN(shapes); i++) {
         const struct shape *s = &shapes[i];
         fill(&t, s->dim, s->dtype, s->causal, s->seq, s->keys);
-        cr_assert_eq(wl_attention_plain(runtime, &t.problem, NULL, &error), WL_OK, "%s: %s", error.field, error.text);
+        cr_assert_eq(wl_attention_plain(runtime, &t.problem, NULL, &error), WL_OK, "%s: %s", error.field,
+                     error.text);
         expect_right(&t);
     }
 }
 
-/* The keys in three parts, one of them empty for every row: wl_attention_forward or plain on each, then one O. */
+/* The keys in three parts, one of them empty for every row: wl_attention_forward or plain on each, then one
+ * O. */
 Test(auxiliary, combine, .init = set_up, .fini = tear_down, .timeout = 100) {
     static struct tensors t;
     enum { DIM = 64, PARTS = 3, ROWS = SEQ * HEADS };
@@ -185,25 +199,34 @@ Test(auxiliary, combine, .init = set_up, .fini = tear_down, .timeout = 100) {
         int64_t at = cuts[p];
         uint64_t narrow = put(nan_rows, sizeof nan_rows);
         part.seqlen_k = cuts[p + 1] - cuts[p];
-        part.k.address += (uint64_t)(2 * at * part.k.seq_stride), part.v.address += (uint64_t)(2 * at * part.v.seq_stride);
+        part.k.address += (uint64_t)(2 * at * part.k.seq_stride),
+            part.v.address += (uint64_t)(2 * at * part.v.seq_stride);
         part.o.address = narrow, part.lse = lse + (uint64_t)(p * ROWS * 4);
-        if (part.seqlen_k) cr_assert_eq(wl_attention_plain(runtime, &part, NULL, &error), WL_OK, "%s", error.text);
+        if (part.seqlen_k)
+            cr_assert_eq(wl_attention_plain(runtime, &part, NULL, &error), WL_OK, "%s", error.text);
         else cr_assert_eq(wl_device_upload(runtime, part.lse, nothing, sizeof nothing, &error), WL_OK);
         /* to float32 and to (head, seq, dim) */
         const struct wl_array from = {narrow, WL_ELEMENT_BF16, {0, HEADS * DIM, DIM, 1}},
-                              to = {wide + (uint64_t)(p * ROWS * DIM * 4), WL_ELEMENT_FP32, {0, DIM, SEQ * DIM, 1}};
+                              to = {wide + (uint64_t)(p * ROWS * DIM * 4),
+                                    WL_ELEMENT_FP32,
+                                    {0, DIM, SEQ * DIM, 1}};
         const int64_t size[4] = {1, SEQ, HEADS, DIM};
         cr_assert_eq(wl_copy(runtime, &to, &from, size, NULL, &error), WL_OK, "%s", error.text);
         cr_assert_eq(wl_synchronize(runtime, &error), WL_OK);
         wl_device_free(runtime, narrow);
     }
-    const struct wl_combine c = {PARTS, 1, SEQ, HEADS, DIM, {wide, WL_ELEMENT_FP32, {0, DIM, SEQ * DIM, 1}}, ROWS * DIM,
-                                 lse,   {t.problem.o.address, WL_ELEMENT_BF16, {0, HEADS * DIM, DIM, 1}}, t.problem.lse};
+    const struct wl_combine c = {
+        PARTS,        1,   SEQ,
+        HEADS,        DIM, {wide, WL_ELEMENT_FP32, {0, DIM, SEQ * DIM, 1}},
+        ROWS * DIM,   lse, {t.problem.o.address, WL_ELEMENT_BF16, {0, HEADS * DIM, DIM, 1}},
+        t.problem.lse};
     cr_assert_eq(wl_attention_combine(runtime, &c, NULL, &error), WL_OK, "%s: %s", error.field, error.text);
     expect_right(&t);
     /* nothing at all: zero and -inf */
     for (int p = 0; p < PARTS; p++)
-        cr_assert_eq(wl_device_upload(runtime, lse + (uint64_t)(p * ROWS * 4), nothing, sizeof nothing, &error), WL_OK);
+        cr_assert_eq(
+            wl_device_upload(runtime, lse + (uint64_t)(p * ROWS * 4), nothing, sizeof nothing, &error),
+            WL_OK);
     struct wl_combine empty = c;
     empty.o.address = put(nan_rows, sizeof nan_rows), empty.lse = put(t.lse, sizeof t.lse);
     cr_assert_eq(wl_attention_combine(runtime, &empty, NULL, &error), WL_OK);
@@ -242,7 +265,8 @@ Test(auxiliary, bundled, .init = set_up, .fini = tear_down) {
     open_runtime(); /* or there is no NVRTC */
     wl_close(runtime);
     snprintf(bundle, sizeof bundle, "%s/b.wlb", folder);
-    snprintf(command, sizeof command, "'%s' pack -o '%s' sm100_fwd_hd64 --head-dim 64 --auxiliary --ptx", binary, bundle);
+    snprintf(command, sizeof command, "'%s' pack -o '%s' sm100_fwd_hd64 --head-dim 64 --auxiliary --ptx",
+             binary, bundle);
     cr_assert_eq(system(command), 0);
     setenv("WARPLOOM_NVRTC", "/nowhere/libnvrtc.so", 1);
     const struct wl_options o = {.bundle = bundle, .bundle_only = true, .no_cache = true};
@@ -278,7 +302,11 @@ static const struct bad {
 } bads[] = {
     {{64, 0, {8, 4, 2, 1}}, {64, 0, {8, 4, 2, 1}}, {1, 0, 1, 1}, "size[1]", "0: must be at least 1"},
     {{64, 0, {8, 4, 2, 1}}, {64, 0, {8, 4, 2, 1}}, {1, -3, 1, 1}, "size[1]", "-3: must be at least 1"},
-    {{64, 0, {8, 4, 2, 1}}, {64, 0, {8, 4, 2, 1}}, {INT32_MAX, INT32_MAX, INT32_MAX, 2}, "size[1]", "does not fit"},
+    {{64, 0, {8, 4, 2, 1}},
+     {64, 0, {8, 4, 2, 1}},
+     {INT32_MAX, INT32_MAX, INT32_MAX, 2},
+     "size[1]",
+     "does not fit"},
     {{0, 0, {8, 4, 2, 1}}, {64, 0, {8, 4, 2, 1}}, {1, 2, 2, 2}, "to", "must be a multiple of 2"},
     {{66, 2, {8, 4, 2, 1}}, {64, 0, {8, 4, 2, 1}}, {1, 2, 2, 2}, "to", "must be a multiple of 4"},
     {{64, 7, {8, 4, 2, 1}}, {64, 0, {8, 4, 2, 1}}, {1, 2, 2, 2}, "to", "element 7: must be"},
@@ -292,11 +320,13 @@ Test(auxiliary, refusals, .init = set_up, .fini = tear_down) {
     cr_assert_eq(wl_open(&runtime, NULL, &error), WL_OK, "%s", error.text);
     for (size_t i = 0; i < WL_LEN(bads); i++) {
         error = (struct wl_error){0};
-        cr_expect_eq(wl_copy(runtime, &bads[i].to, &bads[i].from, bads[i].size, NULL, &error), WL_ERR_INPUT, "row %zu", i);
+        cr_expect_eq(wl_copy(runtime, &bads[i].to, &bads[i].from, bads[i].size, NULL, &error), WL_ERR_INPUT,
+                     "row %zu", i);
         cr_expect_str_eq(error.field, bads[i].field, "row %zu: %s", i, error.text);
         cr_expect(strstr(error.text, bads[i].text), "row %zu: %s", i, error.text);
     }
-    struct wl_combine c = {.parts = 2, .batch = 1, .seqlen_q = 1, .heads = 1, .head_dim = 1, .part_stride = -1};
+    struct wl_combine c = {
+        .parts = 2, .batch = 1, .seqlen_q = 1, .heads = 1, .head_dim = 1, .part_stride = -1};
     c.o.address = c.part.address = c.part_lse = 64;
     error = (struct wl_error){0};
     cr_expect_eq(wl_attention_combine(runtime, &c, NULL, &error), WL_ERR_INPUT);

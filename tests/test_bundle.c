@@ -153,7 +153,8 @@ static const struct spoil {
     {"truncate -s -1 $F", "cut short"},
     {"echo >>$F", "too long"},
     {"printf X | dd of=$F bs=1 conv=notrunc status=none", "is no bundle of warploom"},
-    {"printf '\\2' | dd of=$F bs=1 seek=8 conv=notrunc status=none", "format 2, this program reads 1; pack it again"},
+    {"printf '\\2' | dd of=$F bs=1 seek=8 conv=notrunc status=none",
+     "format 2, this program reads 1; pack it again"},
     {"printf 9 | dd of=$F bs=1 seek=16 conv=notrunc status=none", "of warploom 9"},
     {"printf X | dd of=$F bs=1 seek=70 conv=notrunc status=none", "index's hash differs"},
     {"printf X | dd of=$F bs=1 seek=1500 conv=notrunc status=none", "hash differs: a bit has changed"},
@@ -294,16 +295,19 @@ Test(bundle, the_runtime_says_what_is_wrong, .init = set_up, .fini = tear_down, 
     o.target = NULL;
     error = (struct wl_error){0};
     cr_expect_eq(open_and_ask(&o, 64, NULL, NULL, &error), WL_ERR_ENVIRONMENT);
-    cr_expect(strstr(error.text, "kernels are for sm_90a: ") && strstr(error.text, "cannot run sm_90a"), "%s", error.text);
+    cr_expect(strstr(error.text, "kernels are for sm_90a: ") && strstr(error.text, "cannot run sm_90a"), "%s",
+              error.text);
     cr_expect_str_eq(error.file, path);
     setenv("WARPLOOM_EMU_DEVICE", "h100", 1);
-    snprintf(command, sizeof command, "printf '\\377' | dd of='%s' bs=1 seek=5000 conv=notrunc status=none", path);
+    snprintf(command, sizeof command, "printf '\\377' | dd of='%s' bs=1 seek=5000 conv=notrunc status=none",
+             path);
     cr_assert_eq(system(command), 0);
     error = (struct wl_error){0};
     cr_expect_eq(open_and_ask(&o, 64, NULL, NULL, &error), WL_ERR_INPUT);
     cr_expect(strstr(error.text, "hash differs") && !strcmp(error.file, path), "%s", error.text);
     error = (struct wl_error){0};
-    cr_expect_eq(open_and_ask(&(struct wl_options){.bundle_only = true}, 64, NULL, NULL, &error), WL_ERR_USAGE);
+    cr_expect_eq(open_and_ask(&(struct wl_options){.bundle_only = true}, 64, NULL, NULL, &error),
+                 WL_ERR_USAGE);
 }
 
 /* ---- each allocation in turn ---- */

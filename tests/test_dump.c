@@ -1,4 +1,5 @@
-/* WARPLOOM_DUMP: files named by cache key, what is asked for and no more; no harm where they cannot be written. */
+/* WARPLOOM_DUMP: files named by cache key, what is asked for and no more; no harm where they cannot be
+ * written. */
 #include "tests/test.h"
 
 #include <dirent.h>
@@ -89,13 +90,16 @@ Test(dump, all_stages, .init = set_up, .fini = tear_down) {
     setenv("WARPLOOM_DUMP", "plan,ptx,cubin,cache,trace", 1);
     for (int round = 0; round < 2; round++) {
         run(key, &ptx);
-        char *plan = read_dump(key, "plan.txt"), *text = read_dump(key, "ptx"), *cache = read_dump(key, "cache.txt"),
-             *trace = read_dump(key, "trace.txt");
+        char *plan = read_dump(key, "plan.txt"), *text = read_dump(key, "ptx"),
+             *cache = read_dump(key, "cache.txt"), *trace = read_dump(key, "trace.txt");
         cr_expect_str_eq(text, ptx);
-        cr_expect(!strncmp(ptx, plan, strlen(plan)) && strstr(plan, "// shared memory") && !strstr(plan, ".version"));
-        cr_expect(strstr(cache, key) && strstr(cache, round ? "from       disk" : "from       built"), "%s", cache);
+        cr_expect(!strncmp(ptx, plan, strlen(plan)) && strstr(plan, "// shared memory") &&
+                  !strstr(plan, ".version"));
+        cr_expect(strstr(cache, key) && strstr(cache, round ? "from       disk" : "from       built"), "%s",
+                  cache);
         cr_expect_eq(count_of(trace, "\n"), 2 * (round + 1), "%s", trace);
-        cr_expect(strstr(trace, "grid 2, threads 512") && strstr(trace, "batch 1, heads 2/1, seq 20 x 30"), "%s", trace);
+        cr_expect(strstr(trace, "grid 2, threads 512") && strstr(trace, "batch 1, heads 2/1, seq 20 x 30"),
+                  "%s", trace);
         cr_expect_eq(count_files(), 4, "the emulated device has no cubin");
         wl_free(plan), wl_free(text), wl_free(cache), wl_free(trace);
         free(ptx);

@@ -1,5 +1,5 @@
-/* The runtime on a real GPU (`make device-test`): machine code by way of ptxas, the disk cache, a bundle, the linkers;
- * threads, CUDA graphs, the auxiliary kernels. Without a GPU every test is left out. */
+/* The runtime on a real GPU (`make device-test`): machine code by way of ptxas, the disk cache, a bundle, the
+ * linkers; threads, CUDA graphs, the auxiliary kernels. Without a GPU every test is left out. */
 #include "tests/test.h"
 
 #include <dlfcn.h>
@@ -57,14 +57,17 @@ static void forward_is_right(const char *what) {
     struct attend a;
     attend_upload(&a, runtime, &small);
     attend_spoil(&a, runtime);
-    cr_assert_eq(wl_attention_forward(runtime, &a.problem, NULL, &error), WL_OK, "%s: %s", error.field, error.text);
+    cr_assert_eq(wl_attention_forward(runtime, &a.problem, NULL, &error), WL_OK, "%s: %s", error.field,
+                 error.text);
     attend_expect_right(&a, runtime, what);
     attend_release(&a, runtime);
 }
 
 static void say(const char *what, const struct wl_kernel_report *i) {
-    cr_log_info("%s: cache %.2f ms, generate %.1f ms, assemble %.0f ms, load %.1f ms, %d registers, %d B local, cubin %zu B\n",
-                what, i->cache_ms, i->generate_ms, i->assemble_ms, i->load_ms, i->registers, i->local_bytes, i->cubin_bytes);
+    cr_log_info("%s: cache %.2f ms, generate %.1f ms, assemble %.0f ms, load %.1f ms, %d registers, %d B "
+                "local, cubin %zu B\n",
+                what, i->cache_ms, i->generate_ms, i->assemble_ms, i->load_ms, i->registers, i->local_bytes,
+                i->cubin_bytes);
 }
 
 Test(gpu, cold_warm_and_in_process, .init = set_up, .fini = tear_down) {
@@ -85,7 +88,8 @@ Test(gpu, cold_warm_and_in_process, .init = set_up, .fini = tear_down) {
 
 /* ---- a graph ---- */
 
-typedef int create_stream(CUstream *, unsigned), begin(CUstream, int), end(CUstream, void **), finish(CUstream);
+typedef int create_stream(CUstream *, unsigned), begin(CUstream, int), end(CUstream, void **),
+    finish(CUstream);
 typedef int instantiate(void **, void *, unsigned long long), launch(void *, CUstream);
 
 Test(gpu, captured_and_replayed, .init = set_up, .fini = tear_down) {
@@ -197,7 +201,8 @@ Test(gpu, auxiliary, .init = set_up, .fini = tear_down) {
     attend_spoil(&a, runtime);
     cr_assert_eq(wl_attention_plain(runtime, &a.problem, NULL, &error), WL_OK, "%s", error.text);
     attend_expect_right(&a, runtime, "plain");
-    /* the fast kernel on two halves of the keys, then made one; small's mask would cut them: the full problem */
+    /* the fast kernel on two halves of the keys, then made one; small's mask would cut them: the full problem
+     */
     struct wl_attention p = a.problem, part;
     size_t o_bytes = a.count[3] * 2, lse_bytes = a.rows * 4;
     uint64_t parts, part_lse;
@@ -210,14 +215,17 @@ Test(gpu, auxiliary, .init = set_up, .fini = tear_down) {
         int64_t at = i ? 123 : 0;
         part = p;
         part.seqlen_k = i ? p.seqlen_k - 123 : 123;
-        part.k.address += (uint64_t)(2 * at * p.k.seq_stride), part.v.address += (uint64_t)(2 * at * p.v.seq_stride);
+        part.k.address += (uint64_t)(2 * at * p.k.seq_stride),
+            part.v.address += (uint64_t)(2 * at * p.v.seq_stride);
         part.o.address = parts + (uint64_t)i * o_bytes, part.lse = part_lse + (uint64_t)i * lse_bytes;
         cr_assert_eq(wl_attention_forward(runtime, &part, NULL, &error), WL_OK, "%s", error.text);
     }
-    const struct wl_array o = {p.o.address, WL_ELEMENT_BF16, {p.o.batch_stride, p.o.seq_stride, p.o.head_stride, 1}};
+    const struct wl_array o = {
+        p.o.address, WL_ELEMENT_BF16, {p.o.batch_stride, p.o.seq_stride, p.o.head_stride, 1}};
     struct wl_array first = o;
     first.address = parts;
-    const struct wl_combine c = {2, p.batch, p.seqlen_q, p.heads, p.head_dim, first, (int64_t)a.count[3], part_lse, o, p.lse};
+    const struct wl_combine c = {
+        2, p.batch, p.seqlen_q, p.heads, p.head_dim, first, (int64_t)a.count[3], part_lse, o, p.lse};
     cr_assert_eq(wl_attention_combine(runtime, &c, NULL, &error), WL_OK, "%s: %s", error.field, error.text);
     attend_expect_right(&a, runtime, "combined");
     /* float32 in (batch, head, dim, seq) and back gives the same bits */
@@ -225,8 +233,8 @@ Test(gpu, auxiliary, .init = set_up, .fini = tear_down) {
     const int64_t size[4] = {p.batch, p.seqlen_q, p.heads, p.head_dim};
     uint16_t *before = malloc(o_bytes), *after = malloc(o_bytes);
     cr_assert_eq(wl_device_alloc(runtime, 2 * o_bytes, &wide, &error), WL_OK);
-    const struct wl_array turned = {wide, WL_ELEMENT_FP32,
-                                    {p.heads * p.head_dim * p.seqlen_q, 1, p.head_dim * p.seqlen_q, p.seqlen_q}};
+    const struct wl_array turned = {
+        wide, WL_ELEMENT_FP32, {p.heads * p.head_dim * p.seqlen_q, 1, p.head_dim * p.seqlen_q, p.seqlen_q}};
     cr_assert_eq(wl_device_download(runtime, before, o.address, o_bytes, &error), WL_OK);
     cr_assert_eq(wl_copy(runtime, &turned, &o, size, NULL, &error), WL_OK, "%s", error.text);
     cr_assert_eq(wl_copy(runtime, &first, &turned, size, NULL, &error), WL_OK, "%s", error.text);
