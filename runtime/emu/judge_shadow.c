@@ -88,6 +88,7 @@ static void say(const struct visit *v, const struct judge_party *then, bool then
                                   .now_writes = then_writes};
     } else if (judge_knows(v->clock->g, then)) {
         r.name = "proxy";
+        r.level = then_writes ? JUDGE_ERROR : JUDGE_STRICT;
         judge_say(v->judge, &r, where,
                   "the one is over, but no fence.proxy.async stands between it and the asynchronous one");
         return;
@@ -103,7 +104,8 @@ static void say(const struct visit *v, const struct judge_party *then, bool then
 static bool ordered(const struct visit *v, const struct judge_party *then, bool then_writes) {
     if (then->who == v->party.who && then->epoch == v->party.epoch) return true;
     if (then->kind == JUDGE_ATOMIC && v->party.kind == JUDGE_ATOMIC) return true;
-    bool crosses = then_writes && judge_is_async(v->party.kind) && !judge_is_async(then->kind);
+    bool fenced = then_writes || (v->party.kind == JUDGE_TMA && v->party.aux);
+    bool crosses = fenced && judge_is_async(v->party.kind) && !judge_is_async(then->kind);
     return judge_knows(crosses ? v->clock->a : v->clock->g, then);
 }
 

@@ -122,7 +122,7 @@ void emu_cluster_destroy(struct emu_cluster *cluster) {
 
 struct run {
     struct emu_launch *launch;
-    uint64_t total, next, done; /* clusters; next and done are taken atomically */
+    uint64_t total, done; /* clusters; done is counted atomically */
     uint32_t alive_limit;       /* clusters that one worker keeps at once, where they poll for each other */
     pthread_mutex_t progress;
 };
@@ -139,9 +139,23 @@ static void refuse(struct emu_launch *launch, int cu_result, const char *text) {
     snprintf(launch->report, sizeof launch->report, "%s: %s", launch->fn->source->name, text);
 }
 
+static bool take(struct emu_launch *launch, bool last, bool cancels, uint64_t *index) {
+    struct emu_waiting *waiting = &launch->waiting;
+    while (__atomic_test_and_set(&waiting->lock, __ATOMIC_ACQUIRE)) sched_yield();
+    bool any = waiting->next < waiting->end;
+    if (any) *index = last ? --waiting->end : waiting->next++;
+    if (any && cancels) waiting->canceled++;
+    __atomic_clear(&waiting->lock, __ATOMIC_RELEASE);
+    return any;
+}
+
+bool emu_launch_cancel(struct emu_launch *launch, bool last, uint64_t *index) {
+    return take(launch, last, true, index);
+}
+
 static struct emu_cluster *start_next(struct run *run) {
-    uint64_t index = __atomic_fetch_add(&run->next, 1, __ATOMIC_RELAXED);
-    if (index >= run->total) return NULL;
+    uint64_t index;
+    if (!take(run->launch, false, false, &index)) return NULL;
     struct emu_cluster *cluster = emu_cluster_create(run->launch, index);
     if (!cluster) refuse(run->launch, EMU_FAULT_NO_MEMORY, "no memory for another cluster");
     return cluster;
@@ -153,6 +167,7 @@ static void finish(struct run *run, struct emu_cluster *cluster, bool done) {
     uint64_t count = __atomic_add_fetch(&run->done, 1, __ATOMIC_RELAXED);
     if (!run->launch->progress) return;
     pthread_mutex_lock(&run->progress);
+    count += __atomic_load_n(&run->launch->waiting.canceled, __ATOMIC_RELAXED); /* others did their work */
     run->launch->progress(run->launch->progress_user, count, run->total);
     pthread_mutex_unlock(&run->progress);
 }
@@ -240,6 +255,7 @@ int emu_launch_run(struct emu_launch *launch) {
         return launch->status;
     }
     run.total = (uint64_t)launch->grid[0] * launch->grid[1] * launch->grid[2] / product(launch->cluster);
+    launch->waiting = (struct emu_waiting){.end = run.total};
     if (launch->timeout_ms) launch->deadline_ns = emu_now_ns() + launch->timeout_ms * 1000000u;
     uint32_t workers = worker_count(launch, run.total), started = 0;
     run.alive_limit =

@@ -139,6 +139,7 @@ struct emu_cta {
     uint32_t smem_bytes;             /* with the reserved bytes */
     struct emu_warp *warps;
     uint32_t warp_count, warps_live;
+    bool cancel_failed;              /* it has seen a clusterlaunchcontrol.try_cancel fail */
     uint32_t regs_free;              /* registers that setmaxnreg has released; pool of the CTA */
     uint32_t regs_known;             /* registers a thread starts with; 0: unknown, setmaxnreg is not counted */
     struct emu_named_barrier barrier[16];
@@ -184,6 +185,10 @@ struct emu_launch {
     void *progress_user;
     uint64_t timeout_ms;             /* 0: none */
     uint64_t deadline_ns;            /* of CLOCK_MONOTONIC, set by emu_launch_run(); 0: none */
+    struct emu_waiting {             /* clusters [next, end) have not been launched (launch.c) */
+        uint64_t next, end, canceled;
+        char lock;
+    } waiting;
     uint32_t threads;                /* host threads to run on; 0: as many as there are cores */
 };
 

@@ -34,6 +34,8 @@ void emu_split_exit(struct emu_warp *warp, uint32_t mask);
 /* ---- launch.c: memory of a cluster ---- */
 struct emu_cluster *emu_cluster_create(struct emu_launch *launch, uint64_t index);
 void emu_cluster_destroy(struct emu_cluster *cluster);
+/* Takes a cluster that has not been launched, the last or the next, so that it never is; false: none waits. */
+bool emu_launch_cancel(struct emu_launch *launch, bool last, uint64_t *index);
 
 uint64_t emu_now_ns(void);
 
