@@ -34,7 +34,8 @@ static void put_schedule(const struct wl_plan *plan, struct wl_text *out) {
 /* What the schedule's scheduler and head_order come to. */
 static void put_tiles(const struct wl_plan *plan, struct wl_text *out) {
     static const char *const walks[] = {"", "one tile a CTA", "persistent CTAs, each takes every n-th tile of n CTAs",
-                                        "persistent CTAs, there and back through the tiles"};
+                                        "persistent CTAs, there and back through the tiles",
+                                        "a CTA that is done takes the tile of one that has not been launched"};
     static const char *const orders[] = {"", "a head's tiles follow each other",
                                          "the query heads of a key head side by side",
                                          "heads side by side whose K and V fit in L2"};

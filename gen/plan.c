@@ -36,9 +36,9 @@ enum wl_status wl_plan_make(struct wl_plan *plan, const struct wl_schedule *sche
     plan->exp2_pairs = (int)lround(schedule->exp2_share * schedule->tile_n / 2);
     plan->scheduler = schedule->scheduler;
     if (plan->scheduler == WL_SCHEDULER_AUTO) plan->scheduler = plan->causal ? WL_SCHEDULER_LPT : WL_SCHEDULER_PERSISTENT;
-    plan->longest_first = plan->scheduler == WL_SCHEDULER_LPT || (plan->causal && plan->scheduler == WL_SCHEDULER_SINGLE);
+    plan->longest_first = plan->scheduler == WL_SCHEDULER_LPT || (plan->causal && plan->scheduler != WL_SCHEDULER_PERSISTENT);
     plan->head_order = schedule->head_order;
-    if (plan->head_order == WL_HEAD_ORDER_AUTO) plan->head_order = plan->scheduler == WL_SCHEDULER_LPT ? WL_HEAD_ORDER_SECTION : WL_HEAD_ORDER_HEAD;
+    if (plan->head_order == WL_HEAD_ORDER_AUTO) plan->head_order = plan->longest_first ? WL_HEAD_ORDER_SECTION : WL_HEAD_ORDER_HEAD;
     plan->l2_keys = plan->arch->l2_bytes / 6 * 5 / (plan->head_dim * 4);
     plan->head_dim_qk = wl_round_up(plan->head_dim, 16); /* K of an MMA */
     plan->head_dim_pv = wl_round_up(plan->head_dim, 16); /* N */

@@ -116,7 +116,7 @@ void wl_plan_launch_forward(struct wl_plan *plan, int rows_per_tile, int o_rows)
     l->threads = plan->threads;
     l->cluster = plan->cluster;
     l->smem_bytes = plan->smem_bytes;
-    l->grid = plan->scheduler == WL_SCHEDULER_SINGLE ? WL_GRID_TILES : WL_GRID_PERSISTENT;
+    l->grid = plan->scheduler == WL_SCHEDULER_PERSISTENT || plan->scheduler == WL_SCHEDULER_LPT ? WL_GRID_PERSISTENT : WL_GRID_TILES;
     l->rows_per_tile = rows_per_tile;
     l->head_dim = plan->head_dim;
     l->dtype = plan->dtype;

@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-enum { WARPS_MAX = 16, STATS_BYTES = 4 };
+enum { WARPS_MAX = 16, STATS_BYTES = 4, TILE_SLOTS = 2, TILE_RESPONSE_BYTES = 16 };
 
 /* Roles of four warps own the lanes of tensor memory by quarter (warp mod 4) and the registers by warpgroup. */
 static enum wl_status check_roles(struct wl_plan *plan, struct wl_error *error) {
@@ -31,6 +31,18 @@ static enum wl_status check_roles(struct wl_plan *plan, struct wl_error *error) 
     return WL_OK;
 }
 
+/* The warp that asks for tiles: the last that no role has taken. Three roles of one warp leave one of a warpgroup free. */
+static int free_warp(const struct wl_plan *plan) {
+    int warp = plan->threads / WL_WARP_THREADS - 1;
+    for (int i = 0; i < plan->role_count; i++) {
+        const struct wl_plan_role *r = &plan->roles[i];
+        if (warp < r->warp || warp >= r->warp + r->warps) continue;
+        warp = r->warp - 1;
+        i = -1; /* the new one may be another role's */
+    }
+    return warp;
+}
+
 static enum wl_status plan_roles(struct wl_plan *plan, struct wl_error *error) {
     const struct wl_schedule *s = &plan->schedule;
     wl_plan_add_role(plan, "softmax", s->warp_softmax, WL_WARPGROUP * s->q_tiles, s->regs_softmax);
@@ -39,7 +51,9 @@ static enum wl_status plan_roles(struct wl_plan *plan, struct wl_error *error) {
     wl_plan_add_role(plan, "load", s->warp_load, 1, s->regs_other);
     wl_plan_add_role(plan, "epilogue", s->warp_epilogue, 1, s->regs_other);
     enum wl_status status = check_roles(plan, error);
-    return status == WL_OK ? wl_plan_registers(plan, s->regs_other, WL_FIELD_regs_softmax, s->q_tiles, error) : status;
+    if (status == WL_OK) status = wl_plan_registers(plan, s->regs_other, WL_FIELD_regs_softmax, s->q_tiles, error);
+    if (status == WL_OK && plan->scheduler == WL_SCHEDULER_CLC) wl_plan_add_role(plan, "scheduler", free_warp(plan), 1, s->regs_other);
+    return status;
 }
 
 static void add_tmem(struct wl_plan *plan, const char *name, int column, int columns, int count, int stride) {
@@ -62,10 +76,18 @@ static enum wl_status plan_tmem(struct wl_plan *plan, struct wl_error *error) {
     return WL_OK;
 }
 
+#define TILE_READERS "softmax+correction+mma+load+epilogue"
+
+static bool has_barrier(const struct wl_plan *plan, const char *name) {
+    if (strcmp(name, "p_last") == 0) return plan->p_split < plan->schedule.tile_n;
+    return strncmp(name, "tile_", 5) != 0 || plan->scheduler == WL_SCHEDULER_CLC;
+}
+
 static void plan_barriers(struct wl_plan *plan) {
     const struct wl_schedule *s = &plan->schedule;
     /* of a pair, only the leader's q_full, kv_full, p_full and p_last are used, by both CTAs; what mma signals goes to both */
     const int q = s->q_tiles, kv = s->stages_kv, group = WL_GROUP_THREADS, both = plan->cluster * group;
+    const int tile_readers = q * group + group + WL_WARP_THREADS + 1 + 1; /* every thread that walks along */
     const struct wl_plan_barrier rows[] = {
         /* clang-format off */
         {"q_full",       0, q,  1,         "load",               "mma",        "Q in shared memory"},
@@ -80,10 +102,13 @@ static void plan_barriers(struct wl_plan *plan) {
         {"o_full",       0, q,  1,         "mma",                "correction", "the finished O in tensor memory"},
         {"o_smem_full",  0, q,  group,     "correction",         "epilogue",   "the O tile in shared memory"},
         {"o_smem_empty", 0, q,  1,         "epilogue",           "correction", "the O tile's shared memory, until TMA has read it"},
+        {"tile_wanted",  0, 1,  1,         "load",               "scheduler",  "how far ahead is asked: for the next tile once load is at this one"},
+        {"tile_full",    0, TILE_SLOTS, 1, "scheduler",          TILE_READERS "+scheduler", "the response that says which tile is next"},
+        {"tile_empty",   0, TILE_SLOTS, tile_readers, TILE_READERS, "scheduler", "a response's slot, until all have read it"},
         /* clang-format on */
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
-        if (strcmp(rows[i].name, "p_last") != 0 || plan->p_split < s->tile_n) wl_plan_add_barrier(plan, rows[i]);
+        if (has_barrier(plan, rows[i].name)) wl_plan_add_barrier(plan, rows[i]);
     wl_plan_close_barriers(plan);
 }
 
@@ -92,6 +117,7 @@ static enum wl_status plan_smem(struct wl_plan *plan, struct wl_error *error) {
     wl_plan_add_smem(plan, "tmem_address", 4, 1, 16);
     /* factor[q_tiles][128], then sum[q_tiles][128] */
     wl_plan_add_smem(plan, "stats", 2 * s->q_tiles * s->tile_m * STATS_BYTES, 1, 16);
+    if (plan->scheduler == WL_SCHEDULER_CLC) wl_plan_add_smem(plan, "tile", TILE_RESPONSE_BYTES, TILE_SLOTS, 16);
     wl_plan_add_smem(plan, "O", wl_plan_tile_bytes(&plan->pv, s->tile_m), s->q_tiles, WL_TILE_ALIGN);
     wl_plan_add_smem(plan, "Q", wl_plan_tile_bytes(&plan->qk, s->tile_m), s->q_tiles, WL_TILE_ALIGN);
     int k_bytes = wl_plan_tile_bytes(&plan->qk, plan->kv_rows), v_bytes = wl_plan_tile_bytes(&plan->v, s->tile_n);
@@ -119,6 +145,8 @@ enum wl_status wl_plan_sm100_forward(struct wl_plan *plan, struct wl_error *erro
     if (s->tile_n % 32 != 0 || s->tile_n > 128)
         return wl_plan_refuse(plan, error, WL_FIELD_tile_n, "%d is not 32, 64, 96 or 128, what tensor memory is read and held in", s->tile_n);
     if (plan->head_dim > 128) return wl_plan_refuse(plan, error, WL_FIELD_head_dim, "%d is more than the 128 that this version's sm_100a kernel holds", plan->head_dim);
+    if (plan->scheduler == WL_SCHEDULER_CLC && s->cta_pair)
+        return wl_plan_refuse(plan, error, WL_FIELD_scheduler, "clc and cta_pair do not go together yet: single, persistent or lpt, or cta_pair = false");
     plan->kernel = "sm100/forward/kernel";
     plan_tiles(plan);
     plan->p_split = s->p_split < s->tile_n ? s->p_split : s->tile_n;

@@ -52,6 +52,8 @@ static void plan_barriers(struct wl_plan *plan) {
 enum wl_status wl_plan_sm90_forward(struct wl_plan *plan, struct wl_error *error) {
     const struct wl_schedule *s = &plan->schedule;
     plan->kernel = "sm90/forward/kernel";
+    if (plan->scheduler == WL_SCHEDULER_CLC)
+        return wl_plan_refuse(plan, error, WL_FIELD_scheduler, "clc: cluster launch control begins with sm_100: auto, single, persistent or lpt");
     enum wl_status status = plan_roles(plan, error);
     if (status == WL_OK) status = check_accumulators(plan, error);
     if (status != WL_OK) return status;

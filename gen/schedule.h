@@ -13,7 +13,7 @@
 #include "gen/error.h"
 #include "gen/launch.h"
 
-enum wl_scheduler { WL_SCHEDULER_AUTO, WL_SCHEDULER_SINGLE, WL_SCHEDULER_PERSISTENT, WL_SCHEDULER_LPT };
+enum wl_scheduler { WL_SCHEDULER_AUTO, WL_SCHEDULER_SINGLE, WL_SCHEDULER_PERSISTENT, WL_SCHEDULER_LPT, WL_SCHEDULER_CLC };
 enum wl_head_order { WL_HEAD_ORDER_AUTO, WL_HEAD_ORDER_HEAD, WL_HEAD_ORDER_GROUP, WL_HEAD_ORDER_SECTION };
 
 /* Candidates of one field, from the schedule's `tune` table (schedule_tune.h), as key=value takes them. */

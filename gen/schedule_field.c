@@ -49,7 +49,7 @@ static const struct row rows[] = {
 
 _Static_assert(WL_FIELD_COUNT <= sizeof((struct wl_schedule *)0)->line / sizeof(int), "line[] is too short");
 _Static_assert(WL_BF16 == 0 && WL_FP16 == 1, "order of dtype's choices");
-_Static_assert(WL_SCHEDULER_AUTO == 0 && WL_SCHEDULER_SINGLE == 1 && WL_SCHEDULER_PERSISTENT == 2 && WL_SCHEDULER_LPT == 3,
+_Static_assert(WL_SCHEDULER_AUTO == 0 && WL_SCHEDULER_SINGLE == 1 && WL_SCHEDULER_PERSISTENT == 2 && WL_SCHEDULER_LPT == 3 && WL_SCHEDULER_CLC == 4,
                "order of scheduler's choices");
 _Static_assert(WL_HEAD_ORDER_AUTO == 0 && WL_HEAD_ORDER_HEAD == 1 && WL_HEAD_ORDER_GROUP == 2 && WL_HEAD_ORDER_SECTION == 3,
                "order of head_order's choices");

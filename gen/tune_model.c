@@ -31,7 +31,7 @@ double wl_tune_estimate(const struct wl_plan *plan, const struct wl_cost *cost,
     if (!p->causal) of_one = ceil((double)row_tiles * heads / sms) * (double)longest;
     else of_one = fmax((double)steps * heads / sms, (double)longest);
     /* an uneven end: on average half of the longest tile */
-    if (p->causal && plan->scheduler != WL_SCHEDULER_LPT) of_one += (double)longest / 2;
+    if (p->causal && !plan->longest_first) of_one += (double)longest / 2;
     return of_one * step_clocks(cost) / (plan->arch->clock_ghz * 1e6);
 }
 

@@ -56,6 +56,11 @@ static const struct wl_knob wl_knobs[] = {
     {"sm100_fwd_hd128", {"scheduler=persistent"}, "causal=true"}, /* what auto is for full attention */
     {"sm100_fwd_hd128", {"scheduler=auto"}, NULL},
     {"sm100_fwd_hd128", {"scheduler=single"}, "causal=true"},
+    {"sm100_fwd_hd128", {"scheduler=clc"}, NULL},
+    {"sm100_fwd_hd128", {"scheduler=clc"}, "causal=true"},
+    {"sm100_fwd_hd64",  {"scheduler=clc", "q_tiles=1"}, NULL},
+    {"sm100_fwd_hd64",  {"scheduler=clc", "warp_epilogue=15"}, NULL},
+    {"sm100_fwd_hd64",  {"scheduler=clc", "head_order=group"}, NULL},
     {"sm100_fwd_hd128", {"head_order=group"}, NULL},
     {"sm100_fwd_hd128", {"head_order=section"}, NULL},
     {"sm100_fwd_hd128", {"head_order=section"}, "scheduler=single"},

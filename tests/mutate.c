@@ -41,6 +41,8 @@ static const struct {
      "the commit to kv_empty, which is such a fence, stands between PV and QK"},
     {"sm100_fwd", "CORRECTION_LAST", 0, "removed: tcgen05.wait::ld",
      "use of the registers is ordered by dependency (9.7.16.6.4.5), and a later wait::ld covers the load"},
+    {"sm100_fwd", "SCHEDULER_TILE", 0, "%wanted_phase,",
+     "how far ahead tiles are asked for, for a better balance: nothing is unsafe without it"},
     {"sm100_fwd", "EPILOGUE_TILE", 0, "cp.async.bulk.wait_group 0",
      "all sources have been read (wait_group.read 0 before), and a kernel's end completes its writes"},
     {"sm100_fwd", "JOIN", 1, "before_thread_sync",

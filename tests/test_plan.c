@@ -32,6 +32,8 @@ static const struct refusal {
     {"sm100_fwd_hd128", {"warp_mma=13"}, 128, WL_ERR_FIT, "warp_epilogue", "warp 13 is taken by mma"},
     {"sm100_fwd_hd128", {"warp_load=9"}, 128, WL_ERR_FIT, "warp_load", "taken by correction"},
     {"sm100_fwd_hd128", {"warp_softmax=12"}, 128, WL_ERR_FIT, "warp_softmax", "has 16"},
+    {"sm90_fwd_hd128", {"scheduler=clc"}, 128, WL_ERR_FIT, "scheduler", "begins with sm_100"},
+    {"sm100_fwd_hd128", {"scheduler=clc", "cta_pair=true"}, 128, WL_ERR_FIT, "scheduler", "cta_pair"},
     {"sm100_fwd_hd96", {"stages_kv=6"}, 96, WL_ERR_FIT, "stages_kv", "(5 fit)"},
     {"sm100_fwd_hd96", {NULL}, 104, WL_ERR_INPUT, "head_dim", "72 to 96"},
     {"sm100_fwd_hd128", {NULL}, 64, WL_ERR_INPUT, "head_dim", "104 to 128"},
@@ -72,6 +74,8 @@ static const struct fitting {
     {"sm100_fwd_hd96", {"cta_pair=true", "stages_kv=7"}, 72},
     {"sm100_fwd_hd64", {"cta_pair=true", "stages_kv=20"}, 8},
     {"sm100_fwd_hd64", {NULL}, 64},
+    {"sm100_fwd_hd64", {"scheduler=clc"}, 64},
+    {"sm100_fwd_hd64", {"scheduler=clc", "q_tiles=1", "warp_mma=8", "warp_load=9", "warp_epilogue=11", "warp_correction=4"}, 64},
     {"sm100_fwd_hd64", {"p_split=128"}, 40},
     {"sm100_fwd_hd64", {NULL}, 8},
 };

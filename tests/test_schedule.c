@@ -52,7 +52,7 @@ static const struct {
     {"return { dtype = '' }", "dir/x.lua:1: dtype: \"\" is not allowed: bf16 or fp16"},
     {"return { dtype = 16 }", "dir/x.lua:1: dtype: must be text (bf16 or fp16), is 16"},
     {"return { scheduler = 'lptt' }",
-     "dir/x.lua:1: scheduler: \"lptt\" is not allowed: auto, single, persistent or lpt"},
+     "dir/x.lua:1: scheduler: \"lptt\" is not allowed: auto, single, persistent, lpt or clc"},
     {"return { name = 'a b' }", "dir/x.lua:1: name: \"a b\" is not allowed: letters, digits and _"},
     {"return { name = 'a\\nb' }", "dir/x.lua:1: name: \"a?b\" is not allowed: letters, digits and _"},
     {"return { head_dim = 64,\n head_dim_min = 72 }",
