@@ -212,7 +212,7 @@ static const uint64_t special64[] = {
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
-static uint64_t word(uint64_t *state) {
+uint64_t lane_word(uint64_t *state) {
     uint64_t r = next(state), choice = next(state) % 8;
     switch (choice) {
     case 0: return special64[r % COUNT(special64)];
@@ -229,7 +229,7 @@ static uint64_t word(uint64_t *state) {
 
 void lane_inputs(uint64_t *in) {
     uint64_t state = 2026;
-    for (size_t k = 0; k < (size_t)LANE_SOURCES * LANE_THREADS; k++) in[k] = word(&state);
+    for (size_t k = 0; k < (size_t)LANE_SOURCES * LANE_THREADS; k++) in[k] = lane_word(&state);
     /* operands that are equal, or differ in the last place or the sign */
     for (size_t t = 0; t < LANE_THREADS; t += 7) {
         uint64_t v = in[t];

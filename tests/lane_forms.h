@@ -27,6 +27,9 @@ bool lane_entry(const struct emu_row *row, const char *mnemonic, const char *nam
 /* in[LANE_SOURCES][LANE_THREADS], the same every time: special values of all types, and random bits. */
 void lane_inputs(uint64_t *in);
 
+/* The next 64 of such bits. */
+uint64_t lane_word(uint64_t *state);
+
 /* Hash of out[4][LANE_THREADS]. */
 uint64_t lane_hash(const uint32_t *out);
 

@@ -1,82 +1,66 @@
-/* sem_approx: the approximate functions: computed in double, rounded once. The machine's results differ from
- * these by at most the errors that the manual and facts 9.2 give; corner cases are the manual's. PTX ISA 9.1
- * §9.7.3.8 to .22.
+/* sem_approx: the approximate functions: what the unit gives (mufu.h), and what ptxas puts around it for sm_90a: inputs and
+ * results that the unit would flush are scaled there and back. sin, cos, tanh and sqrt are computed in double and rounded
+ * once: within the manual's errors, not bit by bit. PTX ISA 9.1 §9.7.3.8 to .22.
  *
  * Rows: NAME.approx{.ftz}.f32, so that .ftz is mod[0]. */
-#include "runtime/emu/float.h"
+#include "runtime/emu/mufu.h"
 
 /* clang-format off: it takes a * b in these lists for a pointer */
-/* 2^x for |x| <= 200, relative error below 1e-15: x = n + f, a Taylor polynomial of 2^f on [-1/2, 1/2]. */
-EMU_INLINE double exp2_double(double x) {
-    const double magic = 0x1.8p52; /* adding it leaves the nearest integer in the low bits */
-    double shifted = x + magic, f = x - (shifted - magic), p = 4.4455382718708115e-10;
-    p = p * f + 7.0549116208011233e-9;
-    p = p * f + 1.0178086009239699e-7;
-    p = p * f + 1.3215486790144307e-6;
-    p = p * f + 1.5252733804059840e-5;
-    p = p * f + 1.5403530393381610e-4;
-    p = p * f + 1.3333558146428443e-3;
-    p = p * f + 9.6181291076284770e-3;
-    p = p * f + 5.5504108664821580e-2;
-    p = p * f + 2.4022650695910072e-1;
-    p = p * f + 6.9314718055994530942e-1;
-    p = p * f + 1.0;
-    return emu_f64_of_bits(emu_bits_of_f64(p) + (emu_bits_of_f64(shifted) << 52));
+EMU_INLINE bool small(float x) { return fabsf(x) < 0x1p-126f; }
+
+EMU_INLINE float lg2_full(float x) { return small(x) ? emu_one_nan(mufu_lg2(x * 0x1p24f) - 24.0f) : mufu_lg2(x); }
+EMU_INLINE float rcp_full(float x) {
+    float scale = small(x) ? 0x1p24f : fabsf(x) > 0x1p126f ? 0.25f : 1.0f;
+    return emu_one_nan(scale * mufu_rcp(x * scale));
 }
+EMU_INLINE float rsqrt_full(float x) { return small(x) ? emu_one_nan(mufu_rsqrt(x * 0x1p24f) * 0x1p12f) : mufu_rsqrt(x); }
 
-EMU_INLINE float exp2_float(float x) {
-    double clamped = x < -200.0f ? -200.0 : x;
-    clamped = clamped > 200.0 ? 200.0 : clamped;
-    float r = (float)exp2_double(clamped);
-    return x != x ? x : r;
+/* The product with .ftz. */
+EMU_INLINE float flushed_product(float a, float b) {
+    float x = emu_flushed(a), y = emu_flushed(b);
+    return emu_one_nan(emu_flushed_result(x * y, (double)x * y, EMU_RN));
 }
-
-/* log2 of a positive finite double: x = 2^e m with m near 1, s = (m - 1) / (m + 1), log2 m = 2/ln2 artanh s.
- */
-EMU_INLINE double log2_double(double x) {
-    const uint64_t root_half = 0x3fe6a09e667f3bcdull, magic_bits = 0x4338000000000000ull;
-    uint64_t u = emu_bits_of_f64(x), e = (uint64_t)((int64_t)(u - root_half) >> 52);
-    double exponent = emu_f64_of_bits(magic_bits + e) - 0x1.8p52;
-    double m = emu_f64_of_bits(u - (e << 52)), s = (m - 1) / (m + 1), z = s * s, p = 1.0 / 21;
-    p = p * z + 1.0 / 19;
-    p = p * z + 1.0 / 17;
-    p = p * z + 1.0 / 15;
-    p = p * z + 1.0 / 13;
-    p = p * z + 1.0 / 11;
-    p = p * z + 1.0 / 9;
-    p = p * z + 1.0 / 7;
-    p = p * z + 1.0 / 5;
-    p = p * z + 1.0 / 3;
-    return exponent + s * 2.8853900817779268147 * (p * z + 1.0);
+EMU_INLINE float div_approx(float a, float b, bool ftz) {
+    float scale = !ftz && small(b) ? 0x1p24f : 1.0f, r = mufu_rcp(b * scale);
+    return ftz ? flushed_product(a, r) : emu_one_nan(r * (a * scale));
 }
-
-EMU_INLINE float log2_float(float x) {
-    float r = (float)log2_double(x > 0 ? x : 1.0f);
-    r = x == 0 ? -INFINITY : r;
-    r = x == INFINITY ? x : r;
-    return x >= 0 ? r : NAN;
-}
-
-EMU_INLINE float rsqrt_float(float x) { return (float)(1.0 / __builtin_sqrt((double)x)); }
-
-/* a / b as a * (1 / b): nothing is left of a reciprocal below 2^-126 */
-EMU_INLINE float div_float(float a, float b) {
-    float r = (float)((double)a / b), size = fabsf(b);
-    bool lost = size > 0x1p126f && size < INFINITY;
-    float nothing = emu_f32_of_bits((emu_bits_of_f32(a) ^ emu_bits_of_f32(b)) & 0x80000000);
-    return lost ? (fabsf(a) == INFINITY ? NAN : a != a ? a : nothing) : r;
+EMU_INLINE float div_full(float a, float b, bool ftz) {
+    bool large = fabsf(b) > 0x1p126f;
+    if (ftz) return large ? flushed_product(mufu_rcp(flushed_product(b, 0.25f)), flushed_product(a, 0.25f)) : flushed_product(mufu_rcp(b), a);
+    float scale = large ? 0.25f : small(b) ? 0x1p24f : 1.0f;
+    return emu_one_nan(mufu_rcp(b * scale) * (a * scale));
 }
 
 #define FLUSH  const bool ftz = insn->mod[0]
 #define IN(x)  (ftz ? emu_flushed(x) : (x))
 #define OUT(x) (ftz ? emu_flushed(emu_one_nan(x)) : emu_one_nan(x))
-EMU_SEM1_WITH(sem_ex2_f32, FLUSH, f32, f32, OUT(exp2_float(IN(a))))
-EMU_SEM1_WITH(sem_lg2_f32, FLUSH, f32, f32, OUT(log2_float(IN(a))))
-EMU_SEM1_WITH(sem_rcp_approx_f32, FLUSH, f32, f32, OUT((float)(1.0 / (double)IN(a))))
-EMU_SEM1_WITH(sem_rsqrt_f32, FLUSH, f32, f32, OUT(rsqrt_float(IN(a))))
+
+/* All lanes in three loops: compilers make vector code of the outer two. Without .ftz x < -126 is halved, its result squared. */
+EMU_SEM_HEAD(sem_ex2_f32) {
+    const bool ftz = insn->mod[0];
+    const emu_lf32 *a = emu_lanes(w, &insn->op[1]);
+    emu_lf32 *d = emu_lanes(w, &insn->op[0]), t[EMU_LANES];
+    float in[EMU_LANES];
+    int32_t fixed[EMU_LANES];
+    uint32_t c[EMU_LANES], m[EMU_LANES], q[EMU_LANES];
+    EMU_LOOP(i, EMU_LANES) in[i] = !ftz && a[i] < -126.0f ? a[i] * 0.5f : a[i];
+    EMU_LOOP(i, EMU_LANES) fixed[i] = mufu_ex2_fixed(in[i]);
+    for (uint32_t i = 0; i < EMU_LANES; i++) {
+        const struct mufu_segment *g = &mufu_ex2_table[fixed[i] >> 17 & 63];
+        c[i] = g->c, m[i] = (uint32_t)g->m, q[i] = (uint32_t)g->q;
+    }
+    EMU_LOOP(i, EMU_LANES) t[i] = mufu_ex2_result(in[i], fixed[i], c[i], m[i], q[i]);
+    if (!ftz) EMU_LOOP(i, EMU_LANES) t[i] = a[i] < -126.0f ? t[i] * t[i] : t[i];
+    emu_blend4(d, t, mask);
+    return EMU_NEXT;
+}
+
+EMU_SEM1_WITH(sem_lg2_f32, FLUSH, f32, f32, ftz ? mufu_lg2(a) : lg2_full(a))
+EMU_SEM1_WITH(sem_rcp_approx_f32, FLUSH, f32, f32, ftz ? mufu_rcp(a) : rcp_full(a))
+EMU_SEM1_WITH(sem_rsqrt_f32, FLUSH, f32, f32, ftz ? mufu_rsqrt(a) : rsqrt_full(a))
 EMU_SEM1_WITH(sem_sqrt_approx_f32, FLUSH, f32, f32, OUT(__builtin_sqrtf(IN(a))))
 EMU_SEM1_WITH(sem_sin_f32, FLUSH, f32, f32, OUT((float)sin(IN(a))))
 EMU_SEM1_WITH(sem_cos_f32, FLUSH, f32, f32, OUT((float)cos(IN(a))))
 EMU_SEM1(sem_tanh_f32, f32, f32, emu_one_nan((float)tanh(a)))
-EMU_SEM2_WITH(sem_div_approx_f32, FLUSH, f32, f32, f32, OUT(div_float(IN(a), IN(b))))
-EMU_SEM2_WITH(sem_div_full_f32, FLUSH, f32, f32, f32, OUT((float)((double)IN(a) / IN(b))))
+EMU_SEM2_WITH(sem_div_approx_f32, FLUSH, f32, f32, f32, div_approx(a, b, ftz))
+EMU_SEM2_WITH(sem_div_full_f32, FLUSH, f32, f32, f32, div_full(a, b, ftz))
