@@ -26,7 +26,7 @@ static double now_ms(void) {
 
 /* ---- the driver's linker ---- */
 
-struct linker { /* not all drivers have it: the emulated one does not */
+struct linker {
     CUresult (*create)(unsigned int, CUjit_option *, void **, CUlinkState *);
     CUresult (*add)(CUlinkState, CUjitInputType, void *, size_t, const char *, unsigned int, CUjit_option *,
                     void **);

@@ -1,7 +1,7 @@
 /* assemble: PTX to a cubin, by the first of these that is there and can:
  *
  *     ptxas        gen/ptxas.h
- *     driver       the CUDA driver's linker (cuLink...); the emulated driver has none
+ *     driver       a GPU's driver's linker (cuLink...)
  *     nvjitlink    gen/nvjitlink.h
  *
  * WARPLOOM_ASSEMBLER names one of them, or none. The linkers assemble for linking and ignore setmaxnreg. */

@@ -8,6 +8,7 @@
 #include "runtime/half.h"
 #include "runtime/input.h"
 #include "runtime/reference.h"
+#include "runtime/runtime.h"
 #include "tests/test.h"
 
 static struct wl_view *view_of(struct wl_attention *p, int i) {
@@ -79,4 +80,71 @@ void attend_release(struct attend *a, struct wl_runtime *runtime) {
     }
     wl_device_free(runtime, a->problem.lse);
     free(a->lse);
+}
+
+/* ---- a graph ---- */
+
+struct graph { /* what of the Driver API it takes */
+    CUresult (*create_stream)(CUstream *, unsigned);
+    CUresult (*destroy_stream)(CUstream);
+    CUresult (*begin)(CUstream, int);
+    CUresult (*end)(CUstream, void **);
+    CUresult (*instantiate)(void **, void *, unsigned long long);
+    CUresult (*launch)(void *, CUstream);
+    CUresult (*wait)(CUstream);
+    CUresult (*destroy)(void *);
+    CUresult (*destroy_exec)(void *);
+};
+static const char *const entries[] = {"cuStreamCreate",
+                                      "cuStreamDestroy_v2",
+                                      "cuStreamBeginCapture_v2",
+                                      "cuStreamEndCapture",
+                                      "cuGraphInstantiateWithFlags",
+                                      "cuGraphLaunch",
+                                      "cuStreamSynchronize",
+                                      "cuGraphDestroy",
+                                      "cuGraphExecDestroy"};
+
+static void capture(struct attend *a, struct wl_runtime *runtime, const struct graph *g, CUstream stream,
+                    bool plain, void **graph) {
+    struct wl_error error = {0};
+    cr_assert_eq(g->begin(stream, 0), CUDA_SUCCESS);
+    cr_assert_eq(wl_attention_forward(runtime, &a->problem, stream, &error), WL_OK, "%s", error.text);
+    if (plain)
+        cr_assert_eq(wl_attention_plain(runtime, &a->problem, stream, &error), WL_OK, "%s", error.text);
+    cr_assert_eq(g->end(stream, graph), CUDA_SUCCESS);
+}
+
+void attend_captured(struct wl_runtime *runtime, const struct wl_attention *problem) {
+    struct graph g;
+    struct attend a;
+    struct wl_error error = {0};
+    const struct wl_driver *driver = runtime->driver;
+    const struct wl_problem special = {(int32_t)problem->head_dim, problem->dtype, problem->causal, NULL};
+    const struct wl_kernel *kernel;
+    void *graph, *ready, *found[sizeof entries / sizeof *entries];
+    CUstream stream;
+    for (size_t i = 0; i < sizeof entries / sizeof *entries; i++)
+        cr_assert(found[i] = wl_driver_symbol(driver, entries[i]), "no %s", entries[i]);
+    memcpy(&g, found, sizeof g);
+    /* loading a module is no part of a graph */
+    cr_assert_eq(wl_specialize(runtime, &special, &kernel, &error), WL_OK, "%s", error.text);
+    bool plain = !wl_prepare_auxiliary(runtime, NULL);
+    attend_upload(&a, runtime, problem);
+    cr_assert_eq(wl_driver_enter(driver, NULL), WL_OK);
+    cr_assert_eq(g.create_stream(&stream, 1), CUDA_SUCCESS);
+    for (int both = 0; both <= plain; both++) {
+        capture(&a, runtime, &g, stream, both, &graph);
+        cr_assert_eq(g.instantiate(&ready, graph, 0), CUDA_SUCCESS);
+        for (int i = 0; i < 3; i++) {
+            attend_spoil(&a, runtime);
+            cr_assert_eq(g.launch(ready, stream), CUDA_SUCCESS);
+            cr_assert_eq(g.wait(stream), CUDA_SUCCESS);
+            attend_expect_right(&a, runtime, both ? "replayed, with plain" : "replayed");
+        }
+        g.destroy_exec(ready), g.destroy(graph);
+    }
+    g.destroy_stream(stream);
+    wl_driver_leave(driver);
+    attend_release(&a, runtime);
 }

@@ -18,6 +18,9 @@ void attend_upload(struct attend *a, struct wl_runtime *runtime, const struct wl
 void attend_spoil(struct attend *a, struct wl_runtime *runtime);
 /* Waits, fetches O and LSE, compares with float64 as `warploom run --check` does. */
 void attend_expect_right(struct attend *a, struct wl_runtime *runtime, const char *what);
+/* The problem captured into a CUDA graph, which is replayed three times: right each time. Where there is an NVRTC,
+ * a second graph has the plain kernel behind it, which writes the same tensors anew. */
+void attend_captured(struct wl_runtime *runtime, const struct wl_attention *problem);
 void attend_release(struct attend *a, struct wl_runtime *runtime);
 
 #endif

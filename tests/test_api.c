@@ -15,6 +15,7 @@
 #include "runtime/input.h"
 #include "runtime/reference.h"
 #include "runtime/runtime.h"
+#include "tests/attend.h"
 
 static char folder[200];
 
@@ -388,6 +389,14 @@ Test(api, a_launch_allocates_nothing, .init = set_up, .fini = tear_down) {
     wl_set_realloc(NULL);
     expect_right(runtime, &t);
     release(runtime, &t);
+    wl_close(runtime);
+}
+
+Test(api, a_graph_is_captured_and_replayed, .init = set_up, .fini = tear_down) {
+    static const struct wl_attention small = {
+        .batch = 1, .heads = 4, .heads_kv = 2, .seqlen_q = 150, .seqlen_k = 200, .head_dim = 64, .causal = true};
+    struct wl_runtime *runtime = open_runtime(NULL);
+    attend_captured(runtime, &small);
     wl_close(runtime);
 }
 

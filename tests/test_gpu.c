@@ -86,40 +86,9 @@ Test(gpu, cold_warm_and_in_process, .init = set_up, .fini = tear_down) {
     forward_is_right("no cache");
 }
 
-/* ---- a graph ---- */
-
-typedef int create_stream(CUstream *, unsigned), begin(CUstream, int), end(CUstream, void **),
-    finish(CUstream);
-typedef int instantiate(void **, void *, unsigned long long), launch(void *, CUstream);
-
 Test(gpu, captured_and_replayed, .init = set_up, .fini = tear_down) {
-    CUstream stream;
-    void *captured, *ready;
-    struct attend a;
     open_runtime(NULL);
-    const struct wl_driver *driver = runtime->driver;
-#define ENTRY(type, name) ((type *)wl_driver_symbol(driver, name))
-    info_of(128, true); /* loading a module is no part of a graph */
-    enum wl_status auxiliary = wl_prepare_auxiliary(runtime, &error);
-    attend_upload(&a, runtime, &small);
-    cr_assert_eq(wl_driver_enter(driver, NULL), WL_OK);
-    cr_assert_eq(ENTRY(create_stream, "cuStreamCreate")(&stream, 1), 0);
-    cr_assert_eq(ENTRY(begin, "cuStreamBeginCapture_v2")(stream, 0), 0);
-    wl_driver_leave(driver);
-    cr_assert_eq(wl_attention_forward(runtime, &a.problem, stream, &error), WL_OK, "%s", error.text);
-    if (!auxiliary) /* and behind it one of the others, which writes the same O anew */
-        cr_assert_eq(wl_attention_plain(runtime, &a.problem, stream, &error), WL_OK, "%s", error.text);
-    cr_assert_eq(wl_driver_enter(driver, NULL), WL_OK);
-    cr_assert_eq(ENTRY(end, "cuStreamEndCapture")(stream, &captured), 0);
-    cr_assert_eq(ENTRY(instantiate, "cuGraphInstantiateWithFlags")(&ready, captured, 0), 0);
-    for (int i = 0; i < 3; i++) {
-        attend_spoil(&a, runtime);
-        cr_assert_eq(ENTRY(launch, "cuGraphLaunch")(ready, stream), 0);
-        cr_assert_eq(ENTRY(finish, "cuStreamSynchronize")(stream), 0);
-        attend_expect_right(&a, runtime, "replayed");
-    }
-    wl_driver_leave(driver);
-    attend_release(&a, runtime);
+    attend_captured(runtime, &small);
 }
 
 /* ---- who assembles ---- */
