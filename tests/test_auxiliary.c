@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "gen/arena.h"
 #include "runtime/compare.h"
 #include "runtime/half.h"
 #include "runtime/input.h"
@@ -237,7 +238,7 @@ Test(auxiliary, combine, .init = set_up, .fini = tear_down, .timeout = 100) {
     wl_device_free(runtime, lse), wl_device_free(runtime, wide);
 }
 
-/* ---- from the cache; without NVRTC; wrong input ---- */
+/* ---- from the cache; without NVRTC; wrong input; no memory ---- */
 
 static enum wl_origin origin(void) {
     struct wl_kernel_report info;
@@ -284,6 +285,41 @@ Test(auxiliary, no_nvrtc, .init = set_up, .fini = tear_down) {
     cr_expect_eq(wl_prepare_auxiliary(runtime, &error), WL_ERR_ENVIRONMENT);
     cr_expect(strstr(error.text, "WARPLOOM_NVRTC: /nowhere"), "%s", error.text);
     unsetenv("WARPLOOM_NVRTC");
+}
+
+static long allocations_left, held;
+
+static void *scarce(void *pointer, size_t bytes) {
+    if (!bytes) {
+        held -= pointer != NULL;
+        return free(pointer), NULL;
+    }
+    if (allocations_left-- <= 0) return NULL;
+    held += !pointer;
+    return realloc(pointer, bytes);
+}
+
+/* Each allocation in turn, with all built (some of them) and all from disk (each). */
+Test(auxiliary, no_memory, .init = set_up, .fini = tear_down, .timeout = 100) {
+    setenv("WARPLOOM_LOG", "error", 1);
+    open_runtime(); /* or there is no NVRTC */
+    wl_close(runtime);
+    for (int warm = 1; warm >= 0; warm--) {
+        enum wl_status status = WL_ERR_NO_MEMORY;
+        for (long allowed = 0; status && allowed < 400; allowed += warm ? 1 : 17) {
+            error = (struct wl_error){0};
+            allocations_left = allowed, held = 0;
+            wl_set_realloc(scarce);
+            status = wl_open(&runtime, &(struct wl_options){.no_cache = !warm}, &error);
+            if (!status) status = wl_prepare_auxiliary(runtime, &error);
+            wl_close(runtime);
+            wl_set_realloc(NULL);
+            cr_expect_eq(held, 0, "%ld allowed: %ld blocks left behind", allowed, held);
+            if (status) cr_expect_eq(status, WL_ERR_NO_MEMORY, "%ld allowed: %s", allowed, error.text);
+        }
+        cr_expect_eq(status, WL_OK);
+    }
+    runtime = NULL;
 }
 
 Test(auxiliary, unknown_architecture) {

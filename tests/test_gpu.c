@@ -91,6 +91,23 @@ Test(gpu, captured_and_replayed, .init = set_up, .fini = tear_down) {
     attend_captured(runtime, &small);
 }
 
+Test(gpu, dumped, .init = set_up, .fini = tear_down) {
+    char path[400], *bytes;
+    size_t size;
+    setenv("WARPLOOM_DUMP", "cubin,trace", 1);
+    setenv("WARPLOOM_DUMP_DIR", folder, 1);
+    open_runtime(NULL);
+    struct wl_kernel_report i = info_of(128, true);
+    if (!i.cubin_bytes) cr_skip_test("no ptxas");
+    forward_is_right("dumped");
+    snprintf(path, sizeof path, "%s/%s.cubin", folder, i.key);
+    cr_assert_eq(wl_file_read(path, &bytes, &size, &error), WL_OK, "%s", error.text);
+    cr_expect(size == i.cubin_bytes && !memcmp(bytes, "\177ELF", 4));
+    wl_free(bytes);
+    snprintf(path, sizeof path, "%s/%s.trace.txt", folder, i.key);
+    cr_expect_eq(access(path, R_OK), 0);
+}
+
 /* ---- who assembles ---- */
 
 static const char *const assemblers[] = {"ptxas", "driver", "nvjitlink", "none"};
