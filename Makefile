@@ -42,7 +42,7 @@ test: all tests
 	@.ci/deps nvdisasm $(BUILD)/cuda || true
 	@.ci/deps nvrtc $(BUILD)/cuda || true
 	@.ci/examples $(BUILD)
-	$(BUILD)/tests/all --jobs 2 --timeout 300
+	PATH="$$PATH:$(abspath $(BUILD)/cuda/bin)" $(BUILD)/tests/all --jobs 2 --timeout 300
 tests: $(BUILD)/tests/all $(BUILD)/tests/libfault_cuda.so
 
 ##   grid       the whole correctness grid on the emulated device, with a table; GRID="--sample 50" takes less

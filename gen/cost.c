@@ -31,16 +31,16 @@ static void add_role(struct wl_cost *cost, const struct wl_arch *arch, const cha
 
 /* ---- sm_100: a row per thread ---- */
 
-/* Waiting for s_full, the row's new maximum and factor, handing the factor on: all that does not grow with
- * tile_n. */
-static const struct counts sm100_softmax_fixed = {.issue = 32, .fma = 8, .alu = 10, .mufu = 1};
+/* Waiting for s_full, seeing that the row's maximum has not grown, handing the factor on: all that does not
+ * grow with tile_n. */
+static const struct counts sm100_softmax_fixed = {.issue = 24, .fma = 1, .alu = 6};
 /* Waiting for the factor, deciding that O keeps its scale; then the next query tile's turn, where there are
  * two. */
 static const struct counts sm100_correction_step = {.issue = 8, .alu = 2},
                            sm100_correction_turn = {.issue = 7, .alu = 6};
 
 static struct counts sm100_softmax(const struct wl_plan *plan) {
-    const int n = plan->schedule.tile_n, degree = plan->poly.degree;
+    const int n = plan->schedule.tile_n, degree = plan->poly.degree + plan->poly.squarings;
     const double pairs = n / 2.0, poly = plan->exp2_pairs, mufu = pairs - poly;
     struct counts c = sm100_softmax_fixed;
     c.alu += n / 2.0 + 2;           /* 3-input maxima */
@@ -75,7 +75,8 @@ static void sm100_forward(const struct wl_plan *plan, struct wl_cost *cost) {
     /* descriptors, MMAs and commits; waiting for P, K and V; of a pair, the leader's */
     double mma_warp = q * (3 * qk / 16 + 2 * n / 16 + 16) + 24;
     add_row(cost, "issue", "mma", "warp instruction", mma_warp, arch->issue_warps);
-    cost->mask_alu = q * m * (2 * n + 2) / arch->alu;
+    /* a select for each key; seven keys' bits become predicates at once */
+    cost->mask_alu = q * m * (n + n / 7 + 14) / arch->alu;
 }
 
 /* ---- sm_90: half a row's quarter per thread, twice; P and O in registers ---- */
@@ -84,7 +85,7 @@ static void sm100_forward(const struct wl_plan *plan, struct wl_cost *cost) {
 static const struct counts sm90_consumer_fixed = {.issue = 78, .fma = 16, .alu = 24, .mufu = 2};
 
 static struct counts sm90_consumer(const struct wl_plan *plan) {
-    const int degree = plan->poly.degree;
+    const int degree = plan->poly.degree + plan->poly.squarings;
     const double values = plan->schedule.tile_n / 2.0, poly = plan->exp2_pairs, mufu = values - poly;
     struct counts c = sm90_consumer_fixed;
     c.alu += values + values / 2; /* maxima, pack */

@@ -112,6 +112,7 @@ static void push_exp2(lua_State *L, const struct wl_plan *plan) {
     }
     lua_setfield(L, -2, "exp2_poly");
     set_int(L, "exp2_pairs", plan->exp2_pairs);
+    set_int(L, "exp2_squarings", plan->poly.squarings);
 }
 
 static void push_tile(lua_State *L, const char *key, const struct wl_plan_tile *tile) {

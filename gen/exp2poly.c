@@ -11,6 +11,7 @@
 #define UNKNOWNS_MAX (WL_EXP2_DEGREE_MAX + 1) /* the coefficients but c[0], and the levelled error */
 #define GRID         512
 #define EXCHANGES    8
+#define SQUARINGS_2  3 /* 2 would leave 1.4e-4, more than a row's LSE may be off */
 
 /* 2^x on [0, 1] within 3e-16: the Taylor series about 1/2. */
 static double exp2_exact(double x) {
@@ -25,8 +26,12 @@ static double horner(const double *c, int degree, double x) {
     return sum;
 }
 
+/* What p is to be close to: 2^(x / 2^squarings), which squared so often is 2^x. */
+static int squarings_of(int degree) { return degree == 2 ? SQUARINGS_2 : 0; }
+static double target(int degree, double x) { return exp2_exact(ldexp(x, -squarings_of(degree))); }
+
 static double relative_error(const double *c, int degree, double x) {
-    return horner(c, degree, x) / exp2_exact(x) - 1;
+    return horner(c, degree, x) / target(degree, x) - 1;
 }
 
 /* ---- Remez exchange: c[0] is 1, so c[1..degree] and the level E are found from degree + 1 points ---- */
@@ -57,7 +62,7 @@ static bool level(const double *x, int degree, double *c) {
     double a[UNKNOWNS_MAX][UNKNOWNS_MAX + 1];
     int n = degree + 1;
     for (int row = 0; row < n; row++) {
-        double weight = 1 / exp2_exact(x[row]), power = weight;
+        double weight = 1 / target(degree, x[row]), power = weight;
         for (int k = 1; k <= degree; k++) a[row][k - 1] = power *= x[row];
         a[row][degree] = row % 2 ? 1 : -1;
         a[row][n] = 1 - weight;
@@ -126,7 +131,7 @@ static double worst_unrounded(const struct wl_exp2poly *poly, const double *exac
 /* Coefficients rounded one by one are not best together: their neighbours are tried while that helps. */
 static void settle(struct wl_exp2poly *poly) {
     double exact[SETTLE_STEPS + 1];
-    for (int i = 0; i <= SETTLE_STEPS; i++) exact[i] = exp2_exact((double)i / SETTLE_STEPS);
+    for (int i = 0; i <= SETTLE_STEPS; i++) exact[i] = target(poly->degree, (double)i / SETTLE_STEPS);
     double best = worst_unrounded(poly, exact);
     for (bool better = true; better;) {
         better = false;
@@ -162,8 +167,9 @@ static double worst_rounded(const struct wl_exp2poly *poly) {
             sum = sum * f + poly->c[k];
             rounding = rounding * f + half_ulp(fabs(sum) * slack);
         }
-        double exact = exp2_exact(f);
-        worst = fmax(worst, fabs(sum / exact - 1) * slack + rounding * slack / exact);
+        double exact = target(poly->degree, f), error = fabs(sum / exact - 1) * slack + rounding * slack / exact;
+        for (int k = 0; k < poly->squarings; k++) error = error * (2 + error) + half_ulp(1);
+        worst = fmax(worst, error);
     }
     return worst;
 }
@@ -176,7 +182,7 @@ enum wl_status wl_exp2poly_fit(struct wl_exp2poly *poly, int degree, struct wl_e
     if (!remez(degree, c))
         return wl_fail(error, WL_ERR_INTERNAL, NULL, 0, "exp2_degree", "no polynomial of degree %d found",
                        degree);
-    *poly = (struct wl_exp2poly){.degree = degree};
+    *poly = (struct wl_exp2poly){.degree = degree, .squarings = squarings_of(degree)};
     for (int k = 0; k <= degree; k++) poly->c[k] = (float)c[k];
     settle(poly);
     poly->worst = worst_rounded(poly);
@@ -186,5 +192,6 @@ enum wl_status wl_exp2poly_fit(struct wl_exp2poly *poly, int degree, struct wl_e
 float wl_exp2poly_eval(const struct wl_exp2poly *poly, float f) {
     float sum = poly->c[poly->degree];
     for (int k = poly->degree - 1; k >= 0; k--) sum = fmaf(sum, f, poly->c[k]);
+    for (int k = 0; k < poly->squarings; k++) sum *= sum;
     return sum;
 }

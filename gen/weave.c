@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <string.h>
+#include <xxhash.h>
 
 void wl_weave_init(struct wl_weave *weave, struct wl_text *out) { *weave = (struct wl_weave){.out = out}; }
 
@@ -74,6 +75,21 @@ static bool follow(struct wl_weave *weave, const char *p, const char *end) {
     return instruction;
 }
 
+/* Whether a comment line is to be left out: it has been written before. */
+static bool repeats(struct wl_weave *weave, const char *first, const char *end) {
+    if (weave->in_statement || weave->in_comment || !starts_with(first, end, "//")) return false;
+    uint64_t hash = XXH3_64bits(first, (size_t)(end - first));
+    for (int i = 0; i < weave->comment_count; i++)
+        if (weave->comments[i] == hash) return true;
+    if (weave->comment_count < WL_WEAVE_MAX_COMMENTS) weave->comments[weave->comment_count++] = hash;
+    return false;
+}
+
+static void indent(struct wl_text *out, size_t blanks) {
+    for (; blanks >= 4; blanks -= 4) wl_text_append(out, "\t", 1);
+    wl_text_append(out, "   ", blanks);
+}
+
 bool wl_weave_line(struct wl_weave *weave, int file, int line, const char *text, size_t length) {
     while (length && isspace((unsigned char)text[length - 1])) length--;
     const char *first = text, *end = text + length;
@@ -87,6 +103,7 @@ bool wl_weave_line(struct wl_weave *weave, int file, int line, const char *text,
         weave->files_placed = true;
         return false;
     }
+    if (repeats(weave, first, end)) return false;
     if (weave->blank_pending && *first != '}') wl_text_append(weave->out, "\n", 1);
     weave->blank_pending = false;
     bool at_start = !weave->in_statement && !weave->in_comment;
@@ -97,7 +114,10 @@ bool wl_weave_line(struct wl_weave *weave, int file, int line, const char *text,
         weave->loc_file = file;
         weave->loc_line = line;
     }
-    wl_text_append(weave->out, text, length);
+    size_t blanks = 0;
+    while (blanks < length && text[blanks] == ' ') blanks++;
+    indent(weave->out, blanks);
+    wl_text_append(weave->out, text + blanks, length - blanks);
     wl_text_append(weave->out, "\n", 1);
     weave->after_open = length && end[-1] == '{';
     return moved;

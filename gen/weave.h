@@ -3,12 +3,16 @@
  * A `.loc FILE LINE 0` goes before an instruction whose template line is not that of the instruction before.
  * It goes between statements only: the text is followed just closely enough to know blocks from vectors,
  * statements that span lines, labels and directives. Runs of blank lines, and blank lines at the ends of
- * blocks, are dropped. */
+ * blocks, are dropped; four blanks of indentation become a tab; a comment line that has been written before (a
+ * function's, at its second use) is left out. */
 #ifndef WL_WEAVE_H
 #define WL_WEAVE_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include "gen/arena.h"
+
+#define WL_WEAVE_MAX_COMMENTS 256 /* those beyond are written each time */
 
 struct wl_weave {
     struct wl_text *out;
@@ -20,6 +24,8 @@ struct wl_weave {
     int loc_file, loc_line;
     size_t files_at; /* offset in out where the .file rows go */
     bool files_placed;
+    uint64_t comments[WL_WEAVE_MAX_COMMENTS]; /* hashes of the comment lines written */
+    int comment_count;
 };
 
 void wl_weave_init(struct wl_weave *weave,

@@ -28,8 +28,8 @@ return {
   warp_load       = 14,
 
   regs_softmax    = 192,       -- a row of S is 128 registers
-  regs_correction = 72,
-  regs_other      = 56,        -- 2 * 192 + 72 + 56 = 512: all registers of the SM
+  regs_correction = 80,        -- 32 columns of O at a time
+  regs_other      = 48,        -- 2 * 192 + 80 + 48 = 512: all registers of the SM
 
   scheduler       = "auto",    -- persistent; longest tiles first under the mask
   head_order      = "auto",    -- section with lpt: heads whose K and V fit in L2; else a head after the other

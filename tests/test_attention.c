@@ -16,14 +16,6 @@ static const char *order(size_t index, char *out, size_t room) {
     return out;
 }
 
-/* A polynomial of degree 2 is 1.7e-3 off, which a schedule may ask for; a row's sum, and so LSE, may be off
- * by as much where one key outweighs the others. O keeps its bound: numerator and sum err together. */
-static bool only_as_wrong_as_asked(const struct wl_trial_result *r) {
-    const struct wl_compare *c = &r->compare;
-    return r->plan.schedule.exp2_degree == 2 && c->error <= c->bound &&
-           c->lse_error <= c->lse_bound + r->plan.poly.worst;
-}
-
 static void run(const struct wl_trial *trial, const char *in_order) {
     struct wl_driver *driver = NULL;
     struct wl_trial_result result = {0};
@@ -36,7 +28,6 @@ static void run(const struct wl_trial *trial, const char *in_order) {
     if (!status) status = wl_driver_open(&driver, "emu", result.plan.launch.target, &error);
     if (status == WL_ERR_ENVIRONMENT) cr_skip_test("%s", error.text); /* a target that is not emulated */
     if (!status) status = wl_trial_run(driver, trial, &result, &error);
-    if (status == WL_ERR_WRONG && only_as_wrong_as_asked(&result)) status = WL_OK;
     cr_expect_eq(status, WL_OK, "%s\n    warploom run %s --order %s",
                  wl_error_format(&error, text, sizeof text), wl_case_command(trial, command, sizeof command),
                  in_order);

@@ -44,12 +44,14 @@ VECTORISED static void make_block(uint32_t bits, float *f, double *inverse) {
 }
 
 /* Each slot of worst[] keeps the largest error that it has seen. */
-VECTORISED static void try_block(const float *restrict c, int degree, const float *restrict f,
+VECTORISED static void try_block(const float *restrict c, int degree, int squarings, const float *restrict f,
                                  const double *restrict inverse, double *restrict worst) {
     float sum[BLOCK];
     for (int i = 0; i < BLOCK; i++) sum[i] = c[degree];
     for (int k = degree - 1; k >= 0; k--)
         for (int i = 0; i < BLOCK; i++) sum[i] = __builtin_fmaf(sum[i], f[i], c[k]);
+    for (int k = 0; k < squarings; k++)
+        for (int i = 0; i < BLOCK; i++) sum[i] *= sum[i];
     for (int i = 0; i < BLOCK; i++) {
         double error = __builtin_fabs((double)sum[i] * inverse[i] - 1);
         worst[i] = error > worst[i] ? error : worst[i];
@@ -65,7 +67,7 @@ Test(exp2poly, bound_holds_for_every_float, .timeout = 300) {
     uint32_t first = (uint32_t)(127 + FIRST_EXPONENT) << 23, last = 127u << 23;
     for (uint32_t bits = first; bits < last; bits += BLOCK * STRIDE) {
         make_block(bits, f, inverse);
-        for (int d = 0; d < DEGREES; d++) try_block(poly[d].c, poly[d].degree, f, inverse, worst[d]);
+        for (int d = 0; d < DEGREES; d++) try_block(poly[d].c, poly[d].degree, poly[d].squarings, f, inverse, worst[d]);
     }
     for (int d = 0; d < DEGREES; d++) {
         double reached = 0;
@@ -90,7 +92,7 @@ Test(exp2poly, block_evaluation_is_the_machines) {
             double slot[BLOCK] = {0}, reference = exp2(-(double)f[i]);
             cr_assert(fabs(inverse[i] / reference - 1) < 1e-15);
             if (i % 64) continue;
-            try_block(poly.c, degree, f, inverse, slot);
+            try_block(poly.c, degree, poly.squarings, f, inverse, slot);
             cr_assert_eq(slot[i], fabs((double)wl_exp2poly_eval(&poly, f[i]) * inverse[i] - 1));
         }
     }
@@ -105,9 +107,10 @@ Test(exp2poly, what_the_kernels_rely_on) {
         cr_expect(poly.degree == degree && memcmp(poly.c, again.c, sizeof poly.c) == 0);
         cr_expect(poly.c[0] == 1.0f && wl_exp2poly_eval(&poly, 0.0f) == 1.0f &&
                   wl_exp2poly_eval(&poly, 1e-30f) == 1.0f);
-        cr_expect(poly.worst < last, "degree %d is no better than the one before", degree);
+        cr_expect(degree == 3 || poly.worst < last, "degree %d is no better than the one before", degree);
         last = poly.worst;
-        if (degree == 3) cr_expect(poly.worst <= 8.8e-5, "degree 3: %.4e", poly.worst);
+        /* a row's LSE may be off by 1e-4, and is by this where one key outweighs the others */
+        cr_expect(poly.worst <= 8.8e-5, "degree %d: %.4e", degree, poly.worst);
     }
 }
 

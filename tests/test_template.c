@@ -99,7 +99,11 @@ static const struct {
      "0\n"
      "  add.u32 %r0, %r0, 1;\n  { .reg .pred %p; }\n.loc 1 11 0\nL1: mov.b32 %r1, %r0; mov.b32 %r0, %r1;\n  "
      "{\n"
-     ".loc 1 13 0\n    ret;\n  }\n}\n.file 1 \"T/main.ptx\"\n"},
+     ".loc 1 13 0\n\tret;\n  }\n}\n.file 1 \"T/main.ptx\"\n"},
+    {"indentation becomes tabs", "    a\n      b  c\n        d\n", "\ta\n\t  b  c\n\t\td\n"},
+    {"a comment line once",
+     "| for i = 1, 2 do\n// why\n// $(i)\n/* kept */\nx; // kept\n| end\n",
+     "// why\n// 1\n/* kept */\nx; // kept\n// 2\n/* kept */\nx; // kept\n"},
     {"loc where the line changes",
      ".entry k()\n{\n| for i = 1, 3 do\n  a.b32 x;\n| end\n| for i = 1, 2 do\n  b.b32 x;\n  c.b32 x;\n| "
      "end\n}\n",
@@ -108,7 +112,7 @@ static const struct {
      ".loc 1 7 0\n  b.b32 x;\n.loc 1 8 0\n  c.b32 x;\n}\n.file 1 \"T/main.ptx\"\n"},
     {"statements over several lines",
      ".entry k() {\n  tcgen05.ld.x2.b32\n    { a,\n      b },\n    [c];\n  @p bra.uni L;\n}\n",
-     ".entry k() {\n.loc 1 2 0\n  tcgen05.ld.x2.b32\n    { a,\n      b },\n    [c];\n.loc 1 6 0\n  @p "
+     ".entry k() {\n.loc 1 2 0\n  tcgen05.ld.x2.b32\n\t{ a,\n\t  b },\n\t[c];\n.loc 1 6 0\n  @p "
      "bra.uni L;\n}\n"
      ".file 1 \"T/main.ptx\"\n"},
     {"what stands at module scope",
