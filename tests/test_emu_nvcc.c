@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/emu/half.h"
 #include "tests/emu_run.h"
 
 static const char *const files[] = {"tests/nvcc/kernels.ptx", "tests/nvcc/kernels_debug.ptx"};
@@ -265,4 +266,95 @@ ParameterizedTest(size_t *v, emu_nvcc, says, .init = cr_redirect_stdout) {
     size_t length = fread(out, 1, strlen(first), printed);
     cr_expect(length == strlen(first) && strcmp(out, first) == 0, "printed:\n%s", out);
     free(text);
+}
+
+/* ---- tests/nvcc/cluster.cu: in every order, at level error ---- */
+
+static void launch_cluster(size_t order, const char *entry, const void *params, size_t bytes, uint32_t grid,
+                           uint32_t block, uint32_t cluster) {
+    static struct emu_run run;
+    char *text = read_text("tests/nvcc/cluster.ptx");
+    run = (struct emu_run){.ptx = text,
+                           .entry = entry,
+                           .params = params,
+                           .param_bytes = bytes,
+                           .grid = {grid},
+                           .block = {block},
+                           .cluster = {cluster},
+                           .order = (enum emu_order)order,
+                           .check = EMU_CHECK_ERROR,
+                           .seed = 5,
+                           .timeout_ms = 60000};
+    cr_assert_eq(emu_run(&run), 0, "%s: %s", entry, run.report);
+    free(text);
+}
+
+ParameterizedTestParameters(emu_nvcc, histogram) { return wl_test_rows(ORDERS); }
+ParameterizedTest(size_t *order, emu_nvcc, histogram) {
+    enum { COUNT = 5000 };
+    struct {
+        void *values;
+        int n, pad;
+        void *bins;
+    } p = {memory(COUNT), COUNT, 0, memory(4 * 256)};
+    uint8_t *values = p.values;
+    int *bins = p.bins, want[256] = {0};
+    uint64_t state = 4;
+    memset(bins, 0, 4 * 256);
+    for (int i = 0; i < COUNT; i++) want[values[i] = (uint8_t)(random_bits(&state) >> 40)]++;
+    launch_cluster(*order, "histogram", &p, sizeof p, 8, 64, 4);
+    for (int i = 0; i < 256; i++)
+        cr_expect_eq(bins[i], want[i], "bin %d: %d, wanted %d", i, bins[i], want[i]);
+}
+
+ParameterizedTestParameters(emu_nvcc, staged) { return wl_test_rows(ORDERS); }
+ParameterizedTest(size_t *order, emu_nvcc, staged) {
+    enum { ROWS = 7 };
+    struct {
+        void *a, *sums;
+        int rows;
+    } p = {memory(4 * 256 * ROWS), memory(4 * ROWS), ROWS};
+    float *a = p.a, *sums = p.sums;
+    memset(sums, 0, 4 * ROWS);
+    for (int i = 0; i < 256 * ROWS; i++) a[i] = (float)(i * 37 % 101 - 50); /* sums are exact in any order */
+    launch_cluster(*order, "staged", &p, 20, 1, 256, 1);
+    for (int row = 0; row < ROWS; row++) {
+        float want = 0;
+        for (int i = 0; i < 256; i++) want += a[row * 256 + i];
+        cr_expect_eq(sums[row], want, "row %d: %g, wanted %g", row, (double)sums[row], (double)want);
+    }
+}
+
+ParameterizedTestParameters(emu_nvcc, warps) { return wl_test_rows(ORDERS); }
+ParameterizedTest(size_t *order, emu_nvcc, warps) {
+    enum { THREADS = 96 };
+    struct {
+        void *a, *o, *h;
+    } p = {memory(4 * THREADS), memory(32 * THREADS), memory(16)};
+    int *a = p.a, *o = p.o;
+    uint16_t *h = p.h;
+    float low[4] = {0};
+    uint64_t state = 6;
+    memset(h, 0, 16), memset(o, 0, 32 * THREADS);
+    for (int i = 0; i < THREADS; i++) a[i] = (int)(random_bits(&state) >> 33) % 2000 - 1000;
+    launch_cluster(*order, "warps", &p, sizeof p, 1, THREADS, 1);
+    for (int i = 0; i < THREADS; i++) {
+        int sum = 0, most = INT32_MIN, mix = 0, same = 0, positive = 0, before = 0, odd = 0, v = a[i];
+        for (int l = 0; l < 32; l++) {
+            int u = a[i / 32 * 32 + l];
+            sum += u, mix ^= u, most = u > most ? u : most;
+            same |= ((u & 3) == (v & 3)) << l, positive |= (u > 0) << l;
+            odd += u & 1, before += l < i % 32 && (u & 1);
+        }
+        int dot = 7 + (int8_t)v * 4 + (int8_t)(v >> 8) * 3 + (int8_t)(v >> 16) * 2 + (int8_t)(v >> 24);
+        int want[8] = {sum, most, mix, same, v & 1 ? odd * 100 + before : 0, positive, 32, dot};
+        for (int k = 0; k < 8; k++)
+            cr_expect_eq(o[i * 8 + k], want[k], "thread %d, value %d: %d, wanted %d", i, k, o[i * 8 + k],
+                         want[k]);
+        low[i % 4] += (float)(v & 7);
+    }
+    for (int k = 0; k < 4; k++)
+        cr_expect(emu_f16_to_f32(h[2 * k]) == low[k] && emu_f16_to_f32(h[2 * k + 1]) == 0.5f * THREADS / 4,
+                  "halves %d: %g %g", k, (double)emu_f16_to_f32(h[2 * k]),
+                  (double)emu_f16_to_f32(h[2 * k + 1]));
 }

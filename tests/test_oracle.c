@@ -11,18 +11,19 @@
 
 static const struct oracle {
     const char *name, *entry, *device;
-    uint32_t threads, smem, scratch; /* scratch: global memory of a block */
+    uint32_t threads, smem, scratch, ctas; /* scratch: global memory of a block; ctas: of a cluster */
 } oracles[] = {
-#define ORACLE(name, entry, device, threads, smem, scratch) {#name, entry, device, threads, smem, scratch},
+#define ORACLE(name, entry, device, threads, smem, scratch, ctas)                                            \
+    {#name, entry, device, threads, smem, scratch, ctas},
 #include "tests/oracle/oracle.def"
 #undef ORACLE
 };
 
 /* ---- elements ---- */
 
-enum type { F64, F32, F16, BF16, E4M3, I8, I32 };
+enum type { F64, F32, F16, BF16, E4M3, E5M2, I8, I32 };
 static const uint8_t bytes_of[] = {
-    [F64] = 8, [F32] = 4, [F16] = 2, [BF16] = 2, [E4M3] = 1, [I8] = 1, [I32] = 4};
+    [F64] = 8, [F32] = 4, [F16] = 2, [BF16] = 2, [E4M3] = 1, [E5M2] = 1, [I8] = 1, [I32] = 4};
 
 static double e4m3(uint8_t x) {
     int exponent = x >> 3 & 15, mantissa = x & 7;
@@ -42,6 +43,7 @@ static double get(const void *array, enum type type, size_t i) {
     case F16: return memcpy(&half, at, 2), emu_f16_to_f32(half);
     case BF16: return memcpy(&half, at, 2), emu_bf16_to_f32(half);
     case E4M3: return e4m3(*at);
+    case E5M2: return emu_f16_to_f32((uint16_t)(*at << 8));
     case I8: return (int8_t)*at;
     default: return memcpy(&word, at, 4), word;
     }
@@ -63,6 +65,7 @@ static void make(void *array, enum type type, size_t count) {
         if (type == F64) memcpy(at, &d, 8);
         else if (type == F32) memcpy(at, &f, 4);
         else if (type == F16 || type == BF16) memcpy(at, &half, 2);
+        else if (type == E5M2) *at = (uint8_t)((byte & 0x83) | ((byte & 0x3c) % 24 + 48));
         else *at = type == E4M3 && (byte & 0x7f) == 0x7f ? 1 : byte;
     }
 }
@@ -109,12 +112,13 @@ static char *read_text(const char *name) {
 /* Triton's two last parameters are scratch memory and a profiler's, which there is none. */
 static void run(struct launch *l, enum emu_order order, uint32_t x, uint32_t y) {
     char *text = read_text(l->oracle->name);
-    memory(l, (size_t)l->oracle->scratch * x * y + 16);
+    memory(l, (size_t)l->oracle->scratch * x * l->oracle->ctas * y + 16);
     memory(l, 16);
     struct emu_run *r = calloc(1, sizeof *r);
     *r = (struct emu_run){.ptx = text,
                           .entry = l->oracle->entry,
-                          .grid = {x, y, 1},
+                          .grid = {x * l->oracle->ctas, y, 1},
+                          .cluster = {l->oracle->ctas, 1, 1},
                           .block = {l->oracle->threads, 1, 1},
                           .smem = l->oracle->smem,
                           .params = l->params,
@@ -139,17 +143,37 @@ static const struct multiply {
     uint32_t m, n, k, rows, columns; /* rows x columns: a block's */
     bool transposed;                 /* B is n x k */
     double bound;
+    bool a_transposed; /* A is k x m */
 } multiplies[] = {
-    {"gemm_bf16_100", BF16, F32, 150, 70, 90, 128, 32, false, 1e-6},
-    {"gemm_bf16", BF16, F32, 100, 70, 90, 64, 32, false, 1e-6},
-    {"gemm_fp16", F16, F16, 100, 70, 90, 64, 32, false, 1e-3},
-    {"gemm_tf32", F32, F32, 100, 70, 90, 64, 32, false, 2e-3},
-    {"gemm_e4m3_100", E4M3, F32, 150, 70, 90, 128, 32, false, 1e-6},
-    {"gemm_e4m3", E4M3, F32, 100, 70, 90, 64, 32, false, 1e-3},
-    {"gemm_i8", I8, I32, 100, 70, 90, 64, 32, false, 0},
-    {"gemm_f64", F64, F64, 50, 40, 45, 32, 32, false, 1e-15},
-    {"tma_ws", F16, F16, 208, 80, 144, 128, 64, true, 1e-3},
-    {"tma", F16, F16, 80, 96, 144, 64, 64, true, 1e-3},
+    {"gemm_bf16_100", BF16, F32, 150, 70, 90, 128, 32, false, 1e-6, false},
+    {"gemm_bf16", BF16, F32, 100, 70, 90, 64, 32, false, 1e-6, false},
+    {"gemm_fp16", F16, F16, 100, 70, 90, 64, 32, false, 1e-3, false},
+    {"gemm_tf32", F32, F32, 100, 70, 90, 64, 32, false, 2e-3, false},
+    {"gemm_e4m3_100", E4M3, F32, 150, 70, 90, 128, 32, false, 1e-6, false},
+    {"gemm_e4m3", E4M3, F32, 100, 70, 90, 64, 32, false, 1e-3, false},
+    {"gemm_i8", I8, I32, 100, 70, 90, 64, 32, false, 0, false},
+    {"gemm_f64", F64, F64, 50, 40, 45, 32, 32, false, 1e-15, false},
+    {"tma_ws", F16, F16, 208, 80, 144, 128, 64, true, 1e-3, false},
+    {"tma", F16, F16, 80, 96, 144, 64, 64, true, 1e-3, false},
+    {"gemm_cluster", F16, F32, 150, 70, 90, 128, 64, false, 1e-6, false},
+    {"pair", F16, F32, 400, 208, 144, 256, 128, false, 1e-6, false},
+    /* maps: rows of 128, 64 and 32 bytes of A and B, along K (n for A, t for B) and across */
+    {"layout_nn_fp16_64x64_90", F16, F32, 80, 96, 144, 64, 64, false, 1e-6, false},
+    {"layout_tt_bf16_64x64_90", BF16, F32, 80, 96, 144, 64, 64, true, 1e-6, true},
+    {"layout_nt_fp16_64x32_90", F16, F32, 80, 96, 112, 64, 64, true, 1e-6, false},
+    {"layout_nn_bf16_32x32_90", BF16, F32, 80, 48, 112, 64, 32, false, 1e-6, false},
+    {"layout_nt_bf16_64x16_90", BF16, F32, 80, 96, 48, 64, 64, true, 1e-6, false},
+    {"layout_tn_fp16_16x16_90", F16, F32, 80, 32, 48, 64, 16, false, 1e-6, true},
+    {"layout_nt_fp8e5_32x32_90", E5M2, F32, 80, 48, 112, 64, 32, true, 1e-3, false},
+    {"layout_nt_fp32_32x32_90", F32, F32, 80, 48, 112, 64, 32, true, 2e-3, false},
+    {"layout_nn_fp16_64x64_100", F16, F32, 144, 96, 144, 128, 64, false, 1e-6, false},
+    {"layout_tt_bf16_64x64_100", BF16, F32, 144, 96, 144, 128, 64, true, 1e-6, true},
+    {"layout_nt_fp16_64x32_100", F16, F32, 144, 96, 112, 128, 64, true, 1e-6, false},
+    {"layout_nn_bf16_32x32_100", BF16, F32, 144, 48, 112, 128, 32, false, 1e-6, false},
+    {"layout_nt_bf16_64x16_100", BF16, F32, 144, 96, 48, 128, 64, true, 1e-6, false},
+    {"layout_tn_fp16_16x16_100", F16, F32, 144, 32, 48, 128, 16, false, 1e-6, true},
+    {"layout_nt_fp8e5_32x32_100", E5M2, F32, 144, 48, 112, 128, 32, true, 1e-6, false},
+    {"layout_nt_fp32_32x32_100", F32, F32, 144, 48, 112, 128, 32, true, 2e-3, false},
 };
 
 static bool multiply(struct launch *l, enum emu_order order) {
@@ -165,7 +189,7 @@ static bool multiply(struct launch *l, enum emu_order order) {
         for (uint32_t j = 0; j < p->n; j++) {
             double sum = 0, magnitude = 0, got = get(c, p->out, (size_t)i * p->n + j);
             for (uint32_t k = 0; k < p->k; k++) {
-                double x = get(a, p->in, (size_t)i * p->k + k) *
+                double x = get(a, p->in, p->a_transposed ? (size_t)k * p->m + i : (size_t)i * p->k + k) *
                            get(b, p->in, p->transposed ? (size_t)j * p->k + k : (size_t)k * p->n + j);
                 sum += x, magnitude += fabs(x);
             }
@@ -266,6 +290,57 @@ static void scan(struct launch *l, enum emu_order order) {
     cr_expect_eq(*positive, count);
 }
 
+/* Of the values x % 16, in the words for them. */
+static void atomics(struct launch *l, enum emu_order order) {
+    enum { BLOCKS = 4, BLOCK = 256 };
+    int32_t *x = memory(l, BLOCKS * BLOCK * 4);
+    const float *sums = memory(l, 64);
+    const int32_t *least = memory(l, 64);
+    const float *most = memory(l, 64);
+    const uint32_t *bits = memory(l, 64);
+    const uint16_t *halves = memory(l, 32);
+    struct {
+        int32_t sum, least, most, halves;
+        uint32_t bits;
+    } wanted[16] = {{0}};
+    for (uint32_t i = 0; i < BLOCKS * BLOCK; i++) {
+        int32_t v = x[i] = (int32_t)(next() % 2000) - 1000, to = v & 15;
+        wanted[to].sum += v, wanted[to].halves += v & 3, wanted[to].bits |= 1u << (v & 31);
+        if (v < wanted[to].least) wanted[to].least = v;
+        if (v > wanted[to].most) wanted[to].most = v;
+    }
+    run(l, order, BLOCKS, 1);
+    for (int k = 0; k < 16; k++)
+        cr_expect(sums[k] == (float)wanted[k].sum && least[k] == wanted[k].least &&
+                      most[k] == (float)wanted[k].most * 0.5f && bits[k] == wanted[k].bits &&
+                      emu_f16_to_f32(halves[k]) == (float)wanted[k].halves,
+                  "%s, order %d, word %d: %g %d %g %08x %g", l->oracle->name, order, k, (double)sums[k],
+                  least[k], (double)most[k], bits[k], (double)emu_f16_to_f32(halves[k]));
+}
+
+static int by_value(const void *a, const void *b) {
+    int32_t x = *(const int32_t *)a, y = *(const int32_t *)b;
+    return (x > y) - (x < y);
+}
+
+static void sorted(struct launch *l, enum emu_order order) {
+    enum { ROWS = 3, BLOCK = 256 };
+    int32_t *x = memory(l, ROWS * BLOCK * 4), wanted[BLOCK];
+    const int32_t *y = memory(l, ROWS * BLOCK * 4), *counts = memory(l, ROWS * 64);
+    for (uint32_t i = 0; i < ROWS * BLOCK; i++) x[i] = (int32_t)(next() - next());
+    run(l, order, ROWS, 1);
+    for (uint32_t row = 0; row < ROWS; row++) {
+        int32_t count[16] = {0};
+        memcpy(wanted, x + row * BLOCK, sizeof wanted);
+        qsort(wanted, BLOCK, 4, by_value);
+        for (uint32_t i = 0; i < BLOCK; i++) count[wanted[i] & 15]++;
+        cr_expect(memcmp(wanted, y + row * BLOCK, sizeof wanted) == 0, "%s, order %d: row %u is not sorted",
+                  l->oracle->name, order, row);
+        cr_expect(memcmp(count, counts + row * 16, sizeof count) == 0, "%s, order %d: counts of row %u",
+                  l->oracle->name, order, row);
+    }
+}
+
 static void locked(struct launch *l, enum emu_order order) {
     enum { BLOCKS = 7, BLOCK = 128 };
     const int32_t *lock = memory(l, 4), *data = memory(l, BLOCK * 4);
@@ -278,8 +353,8 @@ static void locked(struct launch *l, enum emu_order order) {
 static const struct {
     const char *entry;
     void (*check)(struct launch *l, enum emu_order order);
-} checks[] = {
-    {"scaled", scaled}, {"attention", attention}, {"softmax", softmax}, {"scan", scan}, {"locked", locked}};
+} checks[] = {{"scaled", scaled}, {"attention", attention}, {"softmax", softmax},   {"scan", scan},
+              {"locked", locked}, {"atomics", atomics},     {"sorted_rows", sorted}};
 
 /* Kernels that look at a wgmma's accumulator between its commit_group and the wait_group: undefined by the
  * manual, mended by ptxas (its note C7517), so that they are right under eager order only. */

@@ -102,3 +102,55 @@ def locked(lock, data, BLOCK: tl.constexpr):
     tl.store(data + at, tl.load(data + at) + at)
     tl.debug_barrier()
     tl.atomic_xchg(lock, 0)
+
+
+@triton.jit
+def layouts(a, b, c, m, n, k, TA: tl.constexpr, TB: tl.constexpr, BM: tl.constexpr, BN: tl.constexpr, BK: tl.constexpr):
+    """C = A B by tensor maps; A is stored k x m where TA, B n x k where TB."""
+    if TA:
+        x = tl.make_tensor_descriptor(a, [k, m], [m, 1], [BK, BM])
+    else:
+        x = tl.make_tensor_descriptor(a, [m, k], [k, 1], [BM, BK])
+    if TB:
+        y = tl.make_tensor_descriptor(b, [n, k], [k, 1], [BN, BK])
+    else:
+        y = tl.make_tensor_descriptor(b, [k, n], [n, 1], [BK, BN])
+    row = tl.program_id(0) * BM
+    column = tl.program_id(1) * BN
+    acc = tl.zeros((BM, BN), dtype=tl.float32)
+    for start in range(0, k, BK):
+        if TA:
+            left = x.load([start, row]).T
+        else:
+            left = x.load([row, start])
+        if TB:
+            right = y.load([column, start]).T
+        else:
+            right = y.load([start, column])
+        acc = tl.dot(left, right, acc)
+    rows = row + tl.arange(0, BM)
+    columns = column + tl.arange(0, BN)
+    tl.store(c + rows[:, None] * n + columns[None, :], acc, mask=(rows < m)[:, None] & (columns < n)[None, :])
+
+
+@triton.jit
+def atomics(x, sums, least, most, bits, halves, BLOCK: tl.constexpr):
+    """Into 16 words each, by x % 16: sums of x as float32, least and most of x, or of 1 << x % 32; sums as float16."""
+    at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    v = tl.load(x + at)
+    to = v & 15
+    tl.atomic_add(sums + to, v.to(tl.float32))
+    tl.atomic_min(least + to, v)
+    tl.atomic_max(most + to, v.to(tl.float32) * 0.5)
+    tl.atomic_or(bits + to, 1 << (v & 31))
+    tl.atomic_add(halves + to, (v & 3).to(tl.float16), sem="release", scope="gpu")
+
+
+@triton.jit
+def sorted_rows(x, y, counts, BLOCK: tl.constexpr):
+    """Each row sorted, and how often each value's low four bits occur in it."""
+    row = tl.program_id(0)
+    at = tl.arange(0, BLOCK)
+    v = tl.load(x + row * BLOCK + at)
+    tl.store(y + row * BLOCK + at, tl.sort(v))
+    tl.store(counts + row * 16 + tl.arange(0, 16), tl.histogram(v & 15, 16))
