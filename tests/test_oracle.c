@@ -356,20 +356,10 @@ static const struct {
 } checks[] = {{"scaled", scaled}, {"attention", attention}, {"softmax", softmax},   {"scan", scan},
               {"locked", locked}, {"atomics", atomics},     {"sorted_rows", sorted}};
 
-/* Kernels that look at a wgmma's accumulator between its commit_group and the wait_group: undefined by the
- * manual, mended by ptxas (its note C7517), so that they are right under eager order only. */
-static const char *const early[] = {"gemm_fp16_90"};
-
-static bool reads_early(const char *name) {
-    for (size_t i = 0; i < WL_LEN(early); i++)
-        if (strcmp(early[i], name) == 0) return true;
-    return false;
-}
-
 ParameterizedTestParameters(oracle, triton) { return wl_test_rows(WL_LEN(oracles)); }
 ParameterizedTest(size_t *i, oracle, triton) {
     static const enum emu_order orders[] = {EMU_ORDER_EAGER, EMU_ORDER_LATE, EMU_ORDER_RANDOM};
-    for (size_t o = 0; o < (reads_early(oracles[*i].name) ? 1 : WL_LEN(orders)); o++) {
+    for (size_t o = 0; o < WL_LEN(orders); o++) {
         struct launch l = {.oracle = &oracles[*i],
                            .device = emu_device_create(emu_profile_find(oracles[*i].device))};
         state = 1 + *i;

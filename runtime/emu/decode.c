@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "runtime/emu/coverage.h"
+#include "runtime/emu/wgmma.h"
 
 static _Noreturn void leave(struct emu_decoder *d, struct ptx_pos pos, const char *format, va_list args) {
     d->error->line = pos.line;
@@ -138,6 +139,7 @@ static void decode_function(struct emu_decoder *d, uint32_t index) {
     emit_end(d);
     fn->consts = d->consts;
     fn->specials = d->specials;
+    emu_wgmma_watch(d, fn);
     emu_coverage_watch(fn);
 }
 

@@ -58,6 +58,8 @@ void emu_judge_async_smem(struct emu_cta *cta, struct emu_async *op, uint32_t of
                           enum emu_access access);
 /* Groups: what was issued since the last commit; all but the newest `pending` are over. */
 void emu_judge_wgmma_issue(struct emu_warp *warp); /* by each of the four warps */
+/* An instruction names a register of a wgmma that the warp has not waited for. */
+void emu_judge_wgmma_touched(struct emu_warp *warp, const struct emu_insn *insn, const struct emu_insn *wgmma);
 enum emu_judge_group { EMU_GROUP_BULK, EMU_GROUP_CP_ASYNC, EMU_GROUP_WGMMA };
 void emu_judge_group_commit(struct emu_warp *warp, enum emu_judge_group group);
 void emu_judge_group_wait(struct emu_warp *warp, enum emu_judge_group group, uint64_t pending);

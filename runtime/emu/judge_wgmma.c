@@ -37,3 +37,19 @@ void judge_wgmma_wait(struct emu_judge_warp *w, uint32_t group) {
     struct judge_wgmma *g = of(w, false);
     if (g && g->group[group % GROUPS] >= group) judge_acquire(w, &g->clock[group % GROUPS]);
 }
+
+void emu_judge_wgmma_touched(struct emu_warp *warp, const struct emu_insn *insn,
+                             const struct emu_insn *wgmma) {
+    struct emu_judge_warp *w = warp->judge;
+    struct judge_party
+        now = {.who = (uint16_t)w->base, .epoch = 1, .pc = judge_pc(warp, insn), .kind = JUDGE_LDST},
+        then = {.who = (uint16_t)w->base, .epoch = 1, .pc = judge_pc(warp, wgmma), .kind = JUDGE_WGMMA_OP};
+    judge_say(w->judge,
+              &(struct judge_report){.name = "wgmma registers",
+                                     .level = JUDGE_STRICT,
+                                     .now = &now,
+                                     .then = &then,
+                                     .verb = " names registers of "},
+              "registers",
+              "no wgmma.wait_group for its group has passed: ptxas makes the multiplies wait for each other");
+}

@@ -83,6 +83,7 @@ struct emu_function { /* decoded, shared by all launches */
     const struct emu_special_lanes *specials; /* what stands in them (decode.h) */
     uint32_t special_count;
     uint32_t param_bytes, local_bytes, static_smem_bytes;
+    const struct emu_touch *touch;   /* instructions that name registers of a wgmma (wgmma_touch.c); NULL: no wgmma */
     uint32_t dynamic_smem_offset;    /* where launch->dynamic_smem starts, with the reserved bytes */
 };
 

@@ -134,6 +134,7 @@ enum emu_step sem_wgmma_wait(struct emu_warp *w, const struct emu_insn *insn, ui
     (void)mask;
     uint64_t pending = (uint64_t)insn->op[0].imm;
     if (!emu_wgmma_reached(w, pending)) return emu_wait(w, EMU_WAIT_WGMMA, 0, (uint32_t)pending);
+    emu_wgmma_waited(w, pending);
     if (w->judge) emu_judge_group_wait(w, EMU_GROUP_WGMMA, pending);
     return EMU_NEXT;
 }

@@ -27,7 +27,8 @@ struct emu_wgmma { /* of a warpgroup, in the cluster's arena */
         *next[EMU_WARPGROUP]; /* the one that a warp issues next; NULL: none of the others has yet */
     uint64_t done;            /* how many have ended */
     struct member {
-        uint64_t issued, groups;
+        uint64_t issued, groups, waited;                 /* waited: the first so many are known to be over */
+        const struct emu_insn *recent[EMU_WGMMA_RECENT]; /* the n-th issued, at n % EMU_WGMMA_RECENT */
         uint64_t mark[MARKS]; /* what was issued when group g was committed, at g % MARKS */
     } member[EMU_WARPGROUP];
 };
@@ -236,7 +237,7 @@ enum emu_step emu_wgmma_issue(struct emu_warp *w, const struct emu_insn *insn, u
     else if (agree(f, w, insn, a, b) == EMU_FAULT) return EMU_FAULT;
     f->joined |= 1u << i;
     f->accumulate |= (uint32_t)accumulate << i;
-    g->member[i].issued++;
+    g->member[i].recent[g->member[i].issued++ % EMU_WGMMA_RECENT] = insn;
     return f->joined == (1u << EMU_WARPGROUP) - 1 ? begin(g, w, f) : EMU_NEXT;
 }
 
@@ -261,6 +262,24 @@ bool emu_wgmma_reached(const struct emu_warp *w, uint64_t pending) {
     if (!m || m->groups <= pending) return true;
     if (pending >= MARKS) pending = MARKS - 1; /* waits for more than it must */
     return g->done >= m->mark[(m->groups - 1 - pending) % MARKS];
+}
+
+void emu_wgmma_waited(struct emu_warp *w, uint64_t pending) {
+    struct emu_wgmma *g = first_of(w)->wgmma;
+    struct member *m = g ? &g->member[w->index % EMU_WARPGROUP] : NULL;
+    if (!m || m->groups <= pending || pending >= MARKS) return;
+    uint64_t over = m->mark[(m->groups - 1 - pending) % MARKS];
+    if (over > m->waited) m->waited = over;
+}
+
+uint32_t emu_wgmma_unwaited(const struct emu_warp *w, const struct emu_insn *pending[EMU_WGMMA_RECENT]) {
+    const struct emu_wgmma *g = first_of(w)->wgmma;
+    const struct member *m = g ? &g->member[w->index % EMU_WARPGROUP] : NULL;
+    uint32_t count = 0;
+    if (!m) return 0;
+    for (uint64_t n = m->issued; n > m->waited && count < EMU_WGMMA_RECENT; n--)
+        pending[count++] = m->recent[(n - 1) % EMU_WGMMA_RECENT];
+    return count;
 }
 
 /* ---- reports ---- */

@@ -26,6 +26,14 @@ enum emu_step emu_wgmma_commit(struct emu_warp *warp, const struct emu_insn *ins
 bool emu_wgmma_idle(const struct emu_warp *warp);
 /* Whether all but the warp's newest `pending` committed groups are done. */
 bool emu_wgmma_reached(const struct emu_warp *warp, uint64_t pending);
+/* The warp's wgmmas for which none of its waits has passed, at most the newest of them; their number. */
+enum { EMU_WGMMA_RECENT = 64 };
+uint32_t emu_wgmma_unwaited(const struct emu_warp *warp, const struct emu_insn *pending[EMU_WGMMA_RECENT]);
+/* The warp's wait for all but `pending` groups has passed. */
+void emu_wgmma_waited(struct emu_warp *warp, uint64_t pending);
+/* When a function has been decoded (wgmma_touch.c). */
+struct emu_decoder;
+void emu_wgmma_watch(struct emu_decoder *d, struct emu_function *fn);
 /* Who of the warpgroup has to issue something before this warp's wgmmas can begin ("" when nobody), for
  * reports. */
 void emu_wgmma_describe(const struct emu_warp *warp, char *out, size_t out_bytes);
