@@ -31,7 +31,13 @@ static bool allocated(struct emu_warp *w, uint64_t address, uint32_t bytes) {
 
 uint8_t *emu_global_at(struct emu_warp *w, const struct emu_insn *insn, uint64_t address, uint32_t bytes,
                        uint32_t align, uint32_t lane) {
-    if (address & (align - 1)) return misaligned(w, insn, "global", address, align, lane);
+    if (address & (align - 1)) {
+        char where[160];
+        emu_device_describe(w->cta->cluster->launch->device, address, where, sizeof where);
+        emu_fault(w, insn, EMU_FAULT_MISALIGNED, "lane %u: global address 0x%llx is not a multiple of %u: %s",
+                  lane, (unsigned long long)address, align, where);
+        return NULL;
+    }
     if (w->judge) emu_judge_global(w, insn, address);
     uint8_t *p = (uint8_t *)(uintptr_t)address;
     if (address >= w->global_lo && address < w->global_hi && bytes <= w->global_hi - address) return p;
