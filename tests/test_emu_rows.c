@@ -37,7 +37,6 @@ static const struct {
     const char *body; /* in: %r0 = A, %r1 = B, %r2 = 3.0f, %r3 = 5, %rd0 = {A, B}, %rd1 = {3.0f, 5} */
     uint32_t out[2];
 } rows[] = {
-    {"sub.u16x2 %r0, %r0, %r1;", {0x88888888, B}},
     {"fns.b32 %r1, %r0, 7, -2; fns.b32 %r0, %r0, 4, 1;", {5, 6}},
     {"mov.b32 %r9, 0x3f800000; mov.b32 %r10, 0x30800000; mov.b64 %rd4, {%r9, %r9}; mov.b64 %rd5, {%r10, %r10};\n"
      "sub.rz.f32x2 %rd6, %rd4, %rd5; mov.b64 {%r0, _}, %rd6; sub.rp.f32x2 %rd6, %rd4, %rd5; mov.b64 {_, %r1}, %rd6;", {0x3f7fffff, 0x3f800000}},
@@ -199,6 +198,9 @@ static const struct {
     {"mma.sync.aligned.m8n8k4.row.col.f32.f16.f16.f32 {%r0}, {%r0}, {%r0}, {%r0};", "form of Volta"},
     {"st.bulk.shared::cta [%r0], 8, 1;", "the value must be 0"},
     {"cvt.f16.f32.rn.rn %h0, %r0;", "no form of cvt"},
+    {"cvt.rn.ftz.f16.u32 %h0, %r0;", ".ftz is of float32 only"},
+    {"sub.u16x2 %r0, %r0, %r1;", "no form of sub"},
+    {"mad.f32 %r0, %r0, %r1, %r2;", "no form of mad"},
     {"cp.async.bulk.shared::cta.mbarrier::complete_tx::bytes.shared::cluster [%r0], [%r1], 16, [%r2];", "no form of cp"}, /* spaces do not change places */
     {"cvt.rn.f32.f16x2 %r0, %r1;", "no form of cvt"},                                                                   /* nor types */
 };

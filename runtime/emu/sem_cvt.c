@@ -229,6 +229,8 @@ static void finish(struct emu_decoder *d, struct emu_insn *insn, struct conversi
         (c.from.is_float && from->bytes != c.from.bytes))
         emu_decode_fail(d, insn, "'%s' does not go from a register of %u bytes to one of %u", name,
                         from->bytes, to->bytes);
+    bool single = (c.to.is_float && c.to.bytes == 4) || (c.from.is_float && c.from.bytes == 4);
+    if (c.ftz && !single) emu_decode_fail(d, insn, "'%s': .ftz is of float32 only", name);
     struct conversion *extra = emu_decode_alloc(d, sizeof *extra);
     *extra = c;
     insn->extra = extra;

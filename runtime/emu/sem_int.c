@@ -18,7 +18,6 @@ EMU_SEM2(sem_sub_u32, u32, u32, u32, a - b)
 EMU_SEM2(sem_sub_u64, u64, u64, u64, a - b)
 EMU_SEM2(sem_sub_sat_s32, s32, s32, s32, saturated((int64_t)a - b))
 EMU_SEM2(sem_add_u16x2, u32, u32, u32, ((a & 0x7fff7fff) + (b & 0x7fff7fff)) ^ ((a ^ b) & 0x80008000))
-EMU_SEM2(sem_sub_u16x2, u32, u32, u32, ((a | 0x80008000) - (b & 0x7fff7fff)) ^ ((a ^ ~b) & 0x80008000))
 
 static inline uint64_t high_u64(uint64_t a, uint64_t b) { return (uint64_t)((unsigned __int128)a * b >> 64); }
 static inline int64_t high_s64(int64_t a, int64_t b) { return (int64_t)((__int128)a * b >> 64); }
