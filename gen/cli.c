@@ -10,7 +10,7 @@
 #include "gen/version.h"
 
 static const struct wl_cli_command *const commands[] = {
-    &wl_cli_emit,  &wl_cli_explain, &wl_cli_sass, &wl_cli_run,
+    &wl_cli_emit,  &wl_cli_explain, &wl_cli_sass, &wl_cli_run, &wl_cli_check,
     &wl_cli_bench, &wl_cli_tune,    &wl_cli_list, &wl_cli_which, &wl_cli_emu, &wl_cli_cache,
     &wl_cli_pack,  NULL};
 

@@ -20,6 +20,11 @@ enum wl_cli_kind {
     WL_CLI_NUMBER, /* double, lo..hi */
     WL_CLI_TEXT,   /* const char *, from argv */
     WL_CLI_CHOICE, /* int, the index in "a|b|c" */
+    WL_CLI_TEXTS,  /* struct wl_cli_texts: may be given again and again */
+};
+struct wl_cli_texts {
+    const char *at[32];
+    int count;
 };
 
 struct wl_cli_option {
@@ -44,11 +49,12 @@ struct wl_cli_command {
     const void *defaults;                /* values_bytes; copied before parsing */
     size_t values_bytes;
     int words_min, words_max; /* -1: any number */
+    bool keep_dashes;         /* "--" is a word, too, and what is behind it no options */
     enum wl_status (*run)(const struct wl_cli_call *call, struct wl_error *error);
 };
 
 extern const struct wl_cli_command wl_cli_emit, wl_cli_explain, wl_cli_sass, wl_cli_run, wl_cli_bench,
-    wl_cli_tune, wl_cli_list, wl_cli_which,
+    wl_cli_check, wl_cli_tune, wl_cli_list, wl_cli_which,
     wl_cli_emu, wl_cli_cache, wl_cli_pack;
 
 /* Parses argv[0..argc) (after the command's name) into values and words (room for argc). *help: --help was

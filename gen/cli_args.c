@@ -112,6 +112,14 @@ static enum wl_status set_choice(const struct wl_cli_option *o, const char *text
     return wl_fail(error, WL_ERR_USAGE, NULL, 0, o->name, "\"%s\" is none of %s", text, o->value);
 }
 
+static enum wl_status add_text(const struct wl_cli_option *o, const char *text, struct wl_cli_texts *out,
+                               struct wl_error *error) {
+    int room = (int)(sizeof out->at / sizeof *out->at);
+    if (out->count == room) return wl_fail(error, WL_ERR_USAGE, NULL, 0, o->name, "is given more than %d times", room);
+    out->at[out->count++] = text;
+    return WL_OK;
+}
+
 static enum wl_status set_option(const struct wl_cli_option *o, const char *text, void *values,
                                  struct wl_error *error) {
     void *field = (char *)values + o->offset;
@@ -120,6 +128,7 @@ static enum wl_status set_option(const struct wl_cli_option *o, const char *text
     case WL_CLI_NUMBER: return set_number(o, text, field, error);
     case WL_CLI_CHOICE: return set_choice(o, text, field, error);
     case WL_CLI_TEXT: *(const char **)field = text; return WL_OK;
+    case WL_CLI_TEXTS: return add_text(o, text, field, error);
     case WL_CLI_FLAG: *(bool *)field = true; return WL_OK;
     }
     return WL_OK;
@@ -156,6 +165,7 @@ enum wl_status wl_cli_parse(const struct wl_cli_command *command, int argc, char
         }
         if (options && !strcmp(word, "--")) {
             options = false;
+            if (command->keep_dashes) words[(*word_count)++] = word;
             at++;
         } else if (options && word[0] == '-' && word[1]) {
             enum wl_status status = parse_option(command, argc, argv, &at, values, error);

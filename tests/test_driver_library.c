@@ -122,11 +122,11 @@ Test(driver_library, bad_images) {
     CUjit_option options[] = {CU_JIT_ERROR_LOG_BUFFER, CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES};
     void *values[] = {log, (void *)sizeof log};
     CUlibrary library;
+    GIVES(cuda.cuLibraryLoadFromFile(&library, "/nowhere/k.ptx", NULL, NULL, 0, NULL, NULL, 0), CUDA_ERROR_FILE_NOT_FOUND);
+    if (!cuda.emulated) return; /* a real driver loads lazily: it compiles when a kernel is asked for */
     GIVES(cuda.cuLibraryLoadData(&library, HEAD ".visible .entry k(){ foo.bar; ret; }\n", options, values, 2, NULL, NULL, 0),
           CUDA_ERROR_INVALID_PTX);
     cr_expect(strstr(log, "foo"), "%s", log);
-    GIVES(cuda.cuLibraryLoadFromFile(&library, "/nowhere/k.ptx", NULL, NULL, 0, NULL, NULL, 0), CUDA_ERROR_FILE_NOT_FOUND);
-    if (!cuda.emulated) return;
     GIVES(cuda.cuLibraryUnload((CUlibrary)log), CUDA_ERROR_INVALID_HANDLE);
 }
 
@@ -188,8 +188,8 @@ Test(driver_library, what_the_linker_refuses) {
     cr_expect_neq(result, CUDA_SUCCESS);
     cr_expect(strstr(log, "seven"), "%s", log);
     GIVES(cuda.cuLinkDestroy(state), CUDA_SUCCESS);
-    GIVES(cuda.cuLinkAddFile_v2(state, CU_JIT_INPUT_PTX, "/nowhere", 0, NULL, NULL),
-          cuda.emulated ? CUDA_ERROR_INVALID_HANDLE : result);
+    if (cuda.emulated)
+        GIVES(cuda.cuLinkAddFile_v2(state, CU_JIT_INPUT_PTX, "/nowhere", 0, NULL, NULL), CUDA_ERROR_INVALID_HANDLE);
 }
 
 /* ---- fatbins ---- */

@@ -29,6 +29,7 @@ struct emu_config {                    /* from the environment, read by cuInit *
     enum emu_check check; /* WARPLOOM_EMU_CHECK */
     uint64_t timeout_ms; /* WARPLOOM_EMU_TIMEOUT, in seconds there */
     uint32_t threads;    /* WARPLOOM_EMU_THREADS */
+    char report[512];    /* WARPLOOM_EMU_REPORT: file to which failures are appended; "": none */
     bool hmm;            /* WARPLOOM_EMU_HMM: kernels reach the host's own memory */
 };
 /* False: why says which variable holds what, and what it may hold. */
@@ -249,6 +250,7 @@ void emu_pool_freed(CUmemoryPool pool, size_t bytes); /* api_pool.c */
 void emu_report(const char *format, ...)
     __attribute__((format(printf, 1, 2))); /* to stderr, and kept for wlemu_last_report() */
 void emu_report_quietly(const char *text);
+void emu_report_launch(void); /* that there was a launch, for who reads the file */
 
 /* What cuGetProcAddress finds (api.c). */
 struct emu_entry {

@@ -91,12 +91,27 @@ static char last_report[16384];
 
 void emu_report_quietly(const char *text) { snprintf(last_report, sizeof last_report, "%s", text); }
 
+/* Appends at once, so that it is there however the process ends. */
+static void append(const char *text, const char *end) {
+    FILE *file = *emu_driver.config.report ? fopen(emu_driver.config.report, "a") : NULL;
+    if (!file) return;
+    fprintf(file, "%s%s", text, end);
+    fclose(file);
+}
+
+void emu_report_launch(void) {
+    static bool said;
+    if (!said) append("\n", "");
+    said = true;
+}
+
 void emu_report(const char *format, ...) {
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(last_report, sizeof last_report, format, arguments);
     va_end(arguments);
     size_t length = strlen(last_report);
+    append(last_report, "\f\n");
     const char *end = length && last_report[length - 1] == '\n' ? "" : "\n";
     fprintf(stderr, "warploom: emulated device: %s%s", last_report, end);
 }

@@ -131,15 +131,12 @@ CUresult emu_cuGraphUpload(CUgraphExec exec, CUstream stream) {
     return emu_stream_valid(stream) ? CUDA_SUCCESS : CUDA_ERROR_INVALID_HANDLE;
 }
 
-/* In a capture the graph as it is now becomes a node. */
+/* Not to be captured: a child graph node is what a program wants then [H200]. */
 CUresult emu_cuGraphLaunch(CUgraphExec exec, CUstream stream) {
-    struct emu_capture *capture;
     if (!is_exec(exec)) return CUDA_ERROR_INVALID_VALUE;
-    CUresult result = emu_capture_of(stream, &capture);
-    if (result) return result;
-    if (!capture) return emu_graph_run(exec->body);
-    struct emu_work work = {.kind = CU_GRAPH_NODE_TYPE_GRAPH, .child = emu_graph_clone(exec->body)};
-    return work.child ? emu_submit(stream, &work) : CUDA_ERROR_OUT_OF_MEMORY;
+    if (!emu_stream_valid(stream)) return CUDA_ERROR_INVALID_HANDLE;
+    CUresult result = emu_capture_idle(stream);
+    return result ? result : emu_graph_run(exec->body);
 }
 
 /* ---- changes ---- */

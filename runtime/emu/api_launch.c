@@ -171,6 +171,7 @@ CUresult emu_kernel_run(struct emu_kernel *kernel) {
     struct emu_launch *launch = wl_realloc(NULL, sizeof *launch);
     uint8_t *params = wl_realloc(NULL, bytes + 128);
     CUresult result = launch && params ? CUDA_SUCCESS : CUDA_ERROR_OUT_OF_MEMORY;
+    emu_report_launch();
     if (!result && !emu_driver.noop) {
         uint8_t *block = params + (-(uintptr_t)params & 127);
         memcpy(block, kernel->params, bytes);

@@ -130,9 +130,11 @@ CUresult emu_cuMemPoolGetAccess(CUmemAccess_flags *flags, CUmemoryPool pool, CUm
 
 CUresult emu_cuMemAllocFromPoolAsync(CUdeviceptr *address, size_t bytes, CUmemoryPool pool, CUstream stream) {
     struct emu_capture *capture;
-    if (!address || !bytes || !emu_handle_is(pool, EMU_KIND_POOL)) return CUDA_ERROR_INVALID_VALUE;
+    if (!address || !emu_handle_is(pool, EMU_KIND_POOL)) return CUDA_ERROR_INVALID_VALUE;
     CUresult result = emu_capture_of(stream, &capture);
     if (result) return result;
+    *address = 0;
+    if (!bytes) return CUDA_SUCCESS; /* [H200] */
     if (capture) return CUDA_ERROR_NOT_SUPPORTED; /* a graph with memory of its own */
     if (pool->max_bytes && bytes > pool->max_bytes - pool->used) return CUDA_ERROR_OUT_OF_MEMORY;
     uint64_t got = emu_device_alloc(emu_driver.device, bytes);

@@ -61,6 +61,12 @@ static bool read_threads(struct emu_config *config, const char *value) {
     return true;
 }
 
+static bool read_report(struct emu_config *config, const char *value) {
+    if (value && strlen(value) >= sizeof config->report) return false;
+    snprintf(config->report, sizeof config->report, "%s", value ? value : "");
+    return true;
+}
+
 static bool read_hmm(struct emu_config *config, const char *value) {
     config->hmm = !value || !strcmp(value, "1");
     return config->hmm || !strcmp(value, "0");
@@ -75,6 +81,7 @@ static const struct row {
     {"WARPLOOM_EMU_CHECK", "0, 1 (or error) or strict", read_check},
     {"WARPLOOM_EMU_TIMEOUT", "seconds, 0 for no limit", read_timeout},
     {"WARPLOOM_EMU_THREADS", "1 to 4096 host threads", read_threads},
+    {"WARPLOOM_EMU_REPORT", "a path of less than 512 bytes", read_report},
     {"WARPLOOM_EMU_HMM", "1 (kernels reach memory of malloc, as where Linux has heterogeneous memory management) or 0", read_hmm},
 };
 
