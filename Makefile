@@ -15,7 +15,7 @@ EMU_GEN  := $(wildcard gen/arena.c gen/error.c)
 EMU_MAP  := $(wildcard runtime/emu/exports.map)
 TESTS    := $(wildcard tests/test_*.c)
 FUZZERS  := $(wildcard tests/fuzz_*.c)
-PROGRAMS := $(wildcard tests/grid.c tests/bench_runtime.c tests/mutate.c)
+PROGRAMS := $(wildcard tests/grid.c tests/bench_runtime.c tests/bench_emu.c tests/mutate.c)
 HELPERS  := $(filter-out $(wildcard tests/test_*.c tests/fuzz*.c) $(PROGRAMS),$(wildcard tests/*.c))
 EMBEDDED := $(shell find templates schedules runtime/auxiliary -name '*.ptx' -o -name '*.lua' -o -name '*.cu*' | LC_ALL=C sort)
 
@@ -75,6 +75,14 @@ leaks: $(BUILD)/tests/leaks $(BUILD)/tests/libnull_cuda.so all
 bench-runtime: all $(BUILD)/tests/bench_runtime
 	@.ci/deps ptxas $(BUILD)/cuda || true
 	$(BUILD)/tests/bench_runtime
+
+##   bench-emu  GFLOP/s of the emulated device: attention and matrix products, checks off and on, one core and all
+bench-emu: all $(BUILD)/tests/bench_emu
+	$(BUILD)/tests/bench_emu
+
+##   clients    programs of other people on the emulated driver: cuda-python, Triton, nvcc's images (fetches them from PyPI)
+clients: all
+	sh tests/clients/run.sh $(BUILD)
 
 ##   golden     accepts the PTX that tests/test_golden.c found changed: build/golden/ goes to tests/golden/
 golden:
@@ -201,7 +209,7 @@ $(BUILD)/tests/all: $(call OBJ,$(TESTS)) $(BUILD)/libhelpers.a $(BUILD)/libemu.a
 $(BUILD)/asan/tests/all: $(call ASAN,$(TESTS)) $(BUILD)/asan/libhelpers.a $(BUILD)/asan/libemu.a $(BUILD)/asan/libwarploom.a
 	@mkdir -p $(@D)
 	$(SAY) $(CC) $(LDFLAGS) $(SANITIZE) -o $@ $^ $(TEST_LIBS)
-$(BUILD)/tests/grid $(BUILD)/tests/bench_runtime $(BUILD)/tests/mutate: $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(BUILD)/libhelpers.a $(BUILD)/libwarploom.a
+$(BUILD)/tests/grid $(BUILD)/tests/bench_runtime $(BUILD)/tests/bench_emu $(BUILD)/tests/mutate: $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(BUILD)/libhelpers.a $(BUILD)/libwarploom.a
 	@mkdir -p $(@D)
 	$(SAY) $(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
 $(BUILD)/tests/%: $(BUILD)/obj/tests/test_%.o $(BUILD)/libhelpers.a $(BUILD)/libemu.a $(BUILD)/libwarploom.a

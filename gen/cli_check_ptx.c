@@ -118,6 +118,7 @@ enum wl_status wl_check_kernel(struct wl_check_kernel *k, const struct wl_check_
 
 static const char *suggestion(const char *declaration) {
     if (strstr(declaration, "[128]")) return "map:bf16[64,128]:box=64,64:swizzle=128";
+    if (strstr(declaration, "[8]")) return "f32[1024]=random (a buffer), or hex:0011223344556677";
     if (strchr(declaration, '[')) return "hex:00.. (two digits a byte)";
     if (strstr(declaration, "64 ")) return strstr(declaration, ".f64") ? "f64=1" : "f32[1024]=random (a buffer), or u64=1";
     if (strstr(declaration, ".f32")) return "f32=1";
