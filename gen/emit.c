@@ -151,6 +151,7 @@ static void push_plan(lua_State *L, const struct wl_plan *plan) {
     set_text(L, "target", plan->arch->name);
     set_text(L, "ptx_version", plan->arch->ptx_version);
     set_text(L, "scheduler", wl_field_choice(WL_FIELD_scheduler, plan->scheduler, choice, sizeof choice));
+    set_text(L, "rescale", wl_field_choice(WL_FIELD_rescale, s->rescale, choice, sizeof choice));
     set_text(L, "head_order", wl_field_choice(WL_FIELD_head_order, plan->head_order, choice, sizeof choice));
     lua_pushboolean(L, plan->longest_first);
     lua_setfield(L, -2, "longest_first");
@@ -162,6 +163,7 @@ static void push_plan(lua_State *L, const struct wl_plan *plan) {
     lua_setfield(L, -2, "rescale_threshold");
     lua_pushboolean(L, s->ping_pong && s->tile_m > 64);
     lua_setfield(L, -2, "ping_pong");
+    set_int(L, "cluster", (int)plan->launch.cluster);
     set_int(L, "warpgroups", s->tile_m / 64);
     set_int(L, "threads", plan->threads);
     set_int(L, "regs_launch", plan->regs_launch);

@@ -1,6 +1,7 @@
 /* plan_sm90: roles, registers, shared memory and barriers of the sm_90a forward kernel.
  *
- * One CTA: a warpgroup whose first two warps load and store by TMA, and tile_m / 64 consumer warpgroups. */
+ * One CTA: a warpgroup whose first two warps load and store by TMA, and tile_m / 64 consumer warpgroups. The CTAs of a
+ * cluster take row tiles side by side and share K and V. */
 #include "gen/plan_sm90.h"
 #include "gen/plan_parts.h"
 
@@ -40,13 +41,23 @@ static void plan_barriers(struct wl_plan *plan) {
         /* clang-format off */
         {"q_full",   0, q,  1,                         "load",     "consumer", "Q in shared memory"},
         {"q_empty",  0, q,  1,                         "store",    "load",     "Q's shared memory, where O was, until TMA has read it"},
-        {"kv_full",  0, kv, 1,                         "load",     "consumer", "the K or V tile of a ring slot"},
-        {"kv_empty", 0, kv, groups,                    "consumer", "load",     "a ring slot, until its wgmmas have read it"},
+        {"kv_full",  0, kv, s->cluster,                "load",     "consumer", "the K or V tile of a ring slot"},
+        {"kv_empty", 0, kv, groups * s->cluster,       "consumer", "load",     "a ring slot, until its wgmmas have read it, in all CTAs of the cluster"},
         {"o_full",   0, q,  groups * WL_GROUP_THREADS, "consumer", "store",    "the O tile in shared memory"},
         /* clang-format on */
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) wl_plan_add_barrier(plan, rows[i]);
     wl_plan_close_barriers(plan);
+}
+
+/* Each CTA of a cluster loads its part of the rows of every K and V tile. */
+static void share_loads(struct wl_launch *launch, const struct wl_schedule *s) {
+    launch->cluster = (uint32_t)s->cluster;
+    for (uint32_t i = 0; i < launch->param_count; i++) {
+        struct wl_param *p = &launch->params[i];
+        if (p->kind == WL_PARAM_TENSOR_MAP && (p->tensor == WL_TENSOR_K || p->tensor == WL_TENSOR_V))
+            p->box.box[1] = (uint16_t)(s->tile_n / s->cluster);
+    }
 }
 
 enum wl_status wl_plan_sm90_forward(struct wl_plan *plan, struct wl_error *error) {
@@ -60,6 +71,8 @@ enum wl_status wl_plan_sm90_forward(struct wl_plan *plan, struct wl_error *error
     plan_barriers(plan);
     wl_plan_add_smem(plan, "Q", wl_plan_tile_bytes(&plan->qk, s->tile_m), s->stages_q, WL_TILE_ALIGN);
     status = wl_plan_add_ring(plan, wl_plan_tile_bytes(&plan->qk, s->tile_n), error);
-    if (status == WL_OK) wl_plan_launch_forward(plan, s->tile_m, s->tile_m);
-    return status;
+    if (status != WL_OK) return status;
+    wl_plan_launch_forward(plan, s->tile_m * s->cluster, s->tile_m);
+    share_loads(&plan->launch, s);
+    return WL_OK;
 }

@@ -13,6 +13,7 @@
 #include "gen/error.h"
 #include "gen/launch.h"
 
+enum wl_rescale { WL_RESCALE_LATE, WL_RESCALE_EARLY };
 enum wl_scheduler { WL_SCHEDULER_AUTO, WL_SCHEDULER_SINGLE, WL_SCHEDULER_PERSISTENT, WL_SCHEDULER_LPT, WL_SCHEDULER_CLC };
 enum wl_head_order { WL_HEAD_ORDER_AUTO, WL_HEAD_ORDER_HEAD, WL_HEAD_ORDER_GROUP, WL_HEAD_ORDER_SECTION };
 
@@ -45,6 +46,8 @@ struct wl_schedule {
     int warp_softmax, warp_correction, warp_mma, warp_load, warp_epilogue;
     int regs_softmax, regs_correction, regs_other;
     bool ping_pong;
+    enum wl_rescale rescale;
+    int cluster;
     int regs_consumer, regs_load;
     enum wl_scheduler scheduler;
     enum wl_head_order head_order;

@@ -1,9 +1,9 @@
--- Attention forward on sm_90a (H100, H200), head dimensions 72 to 128.
+-- Attention forward on sm_90a (H100, H200), head dimensions 104 to 128.
 return {
   target       = "sm_90a",
   pass         = "forward",
-  head_dim     = 128,          -- largest; 72, 80, .. 120 are zero-filled by TMA
-  head_dim_min = 72,
+  head_dim     = 128,          -- largest; 104, 112, 120 are zero-filled by TMA
+  head_dim_min = 104,
   dtype        = "bf16",       -- or "fp16"
   causal       = false,        -- or true: bottom-right aligned
 

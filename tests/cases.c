@@ -13,7 +13,7 @@ struct kernel { const char *schedule; int head_dim; };
 static const struct kernel sm100[] = {{"sm100_fwd_hd64", 40},   {"sm100_fwd_hd64", 64}, {"sm100_fwd_hd128", 128},
                                       {"sm100_fwd_hd96", 96}, {"sm100_fwd_hd64", 24}};
 static const struct kernel sm90[] = {{"sm90_fwd_hd64", 40}, {"sm90_fwd_hd64", 64}, {"sm90_fwd_hd128", 128},
-                                     {"sm90_fwd_hd192", 192}, {"sm90_fwd_hd256", 256}};
+                                     {"sm90_fwd_hd192", 192}, {"sm90_fwd_hd256", 256}, {"sm90_fwd_hd96", 96}};
 static const struct { const char *name, *target; const struct kernel *kernels; size_t count; } families[WL_FAMILY_COUNT] = {
     [WL_SM100] = {"sm100", "sm_100a", sm100, LEN(sm100)},
     [WL_SM90] = {"sm90", "sm_90a", sm90, LEN(sm90)},

@@ -1,4 +1,4 @@
-/* knobs: legal values of every schedule field that shapes the sm_100a forward kernel, as overrides.
+/* knobs: legal values of every schedule field that shapes a forward kernel, as overrides.
  * tests/test_emit.c shows that each changes the PTX, tests/test_attention.c that each stays correct. */
 #ifndef WL_KNOBS_H
 #define WL_KNOBS_H
@@ -86,6 +86,23 @@ static const struct wl_knob wl_knobs[] = {
     {"sm100_fwd_hd64",  {"stages_kv=20"}, "cta_pair=true"},
     {"sm100_fwd_hd96",  {"cta_pair=true"}, NULL},
     {"sm100_fwd_hd128", {"name=another"}, NULL},
+    {"sm90_fwd_hd64",   {"tile_m=64", "regs_consumer=248", "regs_load=40"}, NULL},
+    {"sm90_fwd_hd64",   {"tile_m=128", "regs_consumer=240", "regs_load=24"}, NULL},
+    {"sm90_fwd_hd64",   {"tile_m=256", "tile_n=64", "regs_consumer=112", "regs_load=24"}, NULL},
+    {"sm90_fwd_hd128",  {"tile_n=48"}, NULL},
+    {"sm90_fwd_hd128",  {"stages_kv=2"}, NULL},
+    {"sm90_fwd_hd128",  {"stages_q=1"}, NULL},
+    {"sm90_fwd_hd128",  {"ping_pong=false"}, NULL},
+    {"sm90_fwd_hd128",  {"rescale=early"}, NULL},
+    {"sm90_fwd_hd128",  {"rescale=late"}, NULL},
+    {"sm90_fwd_hd128",  {"rescale_threshold=0"}, NULL},
+    {"sm90_fwd_hd128",  {"exp2_share=0.25"}, NULL},
+    {"sm90_fwd_hd128",  {"cluster=2"}, NULL},
+    {"sm90_fwd_hd128",  {"cluster=2", "scheduler=single"}, NULL},
+    {"sm90_fwd_hd64",   {"cluster=2", "ping_pong=false"}, NULL},
+    {"sm90_fwd_hd64",   {"cluster=2", "tile_m=64", "regs_consumer=248", "regs_load=40", "stages_kv=2"}, NULL},
+    {"sm90_fwd_hd128",  {"scheduler=single"}, NULL},
+    {"sm90_fwd_hd128",  {"head_order=section"}, NULL},
 };
 /* clang-format on */
 

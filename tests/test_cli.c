@@ -65,7 +65,7 @@ static const struct row {
     {"list",                                        0, 1, "sm100_fwd_hd128"},
     {"list --json",                                 0, 1, "\"schedule\": \"sm100_fwd_hd64\""},
     {"list x",                                      2, 2, "list does not take \"x\""},
-    {"which --target sm_90a --head-dim 80",         0, 1, "embedded:sm90_fwd_hd128.lua                  taken"},
+    {"which --target sm_90a --head-dim 80",         0, 1, "embedded:sm90_fwd_hd96.lua                   taken"},
     {"which --target sm_103a --head-dim 32 --json", 0, 1, "\"schedule\": \"embedded:sm100_fwd_hd64.lua\""},
     {"which --target sm_100a --head-dim 512",       2, 2, "no schedule serves head dimension 512 on sm_100a"},
     {"which --target sm_20",                        2, 2, "\"sm_20\": kernels are made for sm_100a,"},

@@ -6,15 +6,15 @@
     python3 tests/bench/peers.py run [--dir build/bench] [options]
         on the GPU: needs torch and what build wrote, nothing else of warploom
 
-Peers: cuDNN and FlashAttention-2 through scaled_dot_product_attention, and with --peers ...,triton the Triton kernels of
-torch's flex_attention. Each point is checked first: sampled rows against float64, with the error of a plain 16-bit
+Peers: cuDNN and FlashAttention-2 through scaled_dot_product_attention, with --peers ...,fa4 FlashAttention-4's sm_90 kernel,
+and with ...,triton the Triton kernels of torch's flex_attention. Each point is checked first: sampled rows against float64, with the error of a plain 16-bit
 attention as the yardstick. A peer that fails is reported as absent, with the reason. Exit code 1: a result was wrong.
 """
 import argparse, ctypes as C, datetime, json, math, os, platform, random, statistics, subprocess, sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
-SHIPPED = [f"sm90_fwd_hd{d}" for d in (64, 128, 192, 256)]
+SHIPPED = [f"sm90_fwd_hd{d}" for d in (64, 96, 128, 192, 256)]
 
 
 # ---- build: cubins and launch records ----
@@ -269,13 +269,41 @@ def flex(torch, q, k, v, causal):
     return lambda: compiled(qt, kt, vt, block_mask=mask)
 
 
-def make_peers(torch, names, q, k, v, causal, absent):
+def fa4_object(folder, q, causal):
+    """FlashAttention-4's kernel from what fa4_build.py wrote; needs tvm_ffi and no compiler."""
+    import tvm_ffi
+    C.CDLL("libcudart.so.13", mode=C.RTLD_GLOBAL)
+    base = os.path.join(folder, f"fa4_hd{q.shape[-1]}_{'causal' if causal else 'full'}.so")
+    return tvm_ffi.load_module(os.path.abspath(base)).func
+
+
+def fa4(torch, folder, q, k, v, causal):
+    """FlashAttention-4's kernel for this GPU, LSE written as ours does."""
+    if not folder:
+        from flash_attn.cute import flash_attn_func
+        return lambda: flash_attn_func(q, k, v, causal=causal)
+    kernel = fa4_object(folder, q, causal)
+    o, lse = torch.full_like(q, math.nan), torch.full((q.shape[0], q.shape[2], q.shape[1]), math.nan, device="cuda")
+    run = lambda: kernel(q, k, v, o, lse, q.shape[-1] ** -0.5, *[None] * 9, (None, None), None, None)
+    run.keep = (kernel, o, lse)
+    run.check = lambda: checked(torch, q, k, v, o, lse, causal, q.shape[-1] ** -0.5)
+    return run
+
+
+def make_peers(torch, args, q, k, v, causal, absent, checks):
     made = {}
-    for name in names:
+    for name in args.peers:
         try:
-            run = flex(torch, q, k, v, causal) if name == "triton" else sdpa(torch, name, q, k, v, causal)
+            if name == "triton":
+                run = flex(torch, q, k, v, causal)
+            elif name == "fa4":
+                run = fa4(torch, args.fa4, q, k, v, causal)
+            else:
+                run = sdpa(torch, name, q, k, v, causal)
             run()
             torch.cuda.synchronize()
+            if hasattr(run, "check"):
+                checks[name] = run.check()
             made[name] = run
         except Exception as why:  # whatever a peer lacks here is its own business
             absent[name] = f"{type(why).__name__}: {why}".splitlines()[0][:200]
@@ -327,7 +355,7 @@ def run_point(torch, args, nvml, kernels, seq):
         torch.cuda.synchronize()
         checks[name] = checked(torch, q, k, v, o, lse, causal, d ** -0.5)
     if hk == h:
-        runs.update(make_peers(torch, args.peers, q, k, v, causal, absent))
+        runs.update(make_peers(torch, args, q, k, v, causal, absent, checks))
     else:
         absent = {name: "not asked with fewer key heads" for name in args.peers}
     before = nvml.state()
@@ -429,7 +457,8 @@ def main():
     r.add_argument("--heads", type=int, default=0, help="2048 / head_dim")
     r.add_argument("--kv-heads", type=int, default=0)
     r.add_argument("--peers", type=lambda t: [x for x in t.split(",") if x], default=["cudnn", "flash"],
-                   help="of cudnn,flash,triton")
+                   help="of cudnn,flash,fa4,triton")
+    r.add_argument("--fa4", default="", help="folder that fa4_build.py filled; else the package flash-attn-4 is used")
     r.add_argument("--rounds", type=int, default=9)
     r.add_argument("--ms", type=float, default=20, help="of each sample")
     r.add_argument("--only", default="", help="part of the kernels' names")

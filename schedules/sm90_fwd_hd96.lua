@@ -1,0 +1,25 @@
+-- Attention forward on sm_90a (H100, H200), head dimensions 72 to 96. See sm90_fwd_hd128.lua for what the knobs do.
+return {
+  target       = "sm_90a",
+  pass         = "forward",
+  head_dim     = 96,
+  head_dim_min = 72,
+  dtype        = "bf16",
+  causal       = false,
+
+  tile_m       = 128,
+  tile_n       = 128,
+  stages_q     = 2,
+  stages_kv    = 5,            -- 32768 B each: TMA brings blocks of 64 columns, so 96 take the room of 128; wgmma skips the rest
+  ping_pong    = true,
+  rescale      = "early",
+
+  exp2_degree       = 3,
+  exp2_share        = 0.0,
+  rescale_threshold = 4.0,
+
+  regs_consumer = 240,
+  regs_load     = 24,
+
+  scheduler     = "auto",
+}
