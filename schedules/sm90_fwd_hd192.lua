@@ -8,9 +8,11 @@ return {
   causal       = false,
 
   tile_m       = 128,
-  tile_n       = 96,
+  tile_n       = 80,           -- 96 leaves no room for a second Q tile: 12 % slower at 1k, 1 to 3 % quicker full at 16k on an H200
+  stages_q     = 2,
   stages_kv    = 4,
   ping_pong    = true,
+  rescale      = "early",
 
   exp2_degree       = 3,
   exp2_share        = 0.0,

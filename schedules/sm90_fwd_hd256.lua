@@ -8,9 +8,10 @@ return {
   causal       = false,
 
   tile_m       = 128,
-  tile_n       = 80,
-  stages_kv    = 4,
+  tile_n       = 64,           -- with five ring slots 3 % above 80 with four on an H200
+  stages_kv    = 5,
   ping_pong    = true,
+  rescale      = "early",
 
   exp2_degree       = 3,
   exp2_share        = 0.0,
