@@ -38,6 +38,8 @@ static const struct counts sm100_softmax_fixed = {.issue = 24, .fma = 1, .alu = 
  * two. */
 static const struct counts sm100_correction_step = {.issue = 8, .alu = 2},
                            sm100_correction_turn = {.issue = 7, .alu = 6};
+/* Waiting for the PV before; the other S tile's turn. */
+static const struct counts sm100_correction_stage = {.issue = 8, .alu = 7};
 
 static struct counts sm100_softmax(const struct wl_plan *plan) {
     const int n = plan->schedule.tile_n, degree = plan->poly.degree + plan->poly.squarings;
@@ -51,6 +53,7 @@ static struct counts sm100_softmax(const struct wl_plan *plan) {
     c.alu += poly * 2;                    /* clamp */
     c.issue += n / 2.0 + 2 + 3 * pairs + 2 * mufu + poly * (7 + degree);
     c.issue += n / 32.0 + n / 32.0; /* tensor memory in and out */
+    if (plan->schedule.s_stages > 1) c.issue += 7, c.alu += 7; /* the other S tile's turn */
     return c;
 }
 
@@ -71,6 +74,7 @@ static void sm100_forward(const struct wl_plan *plan, struct wl_cost *cost) {
     for (int i = 0; i < s->q_tiles; i++) {
         add_role(cost, arch, "correction", (int)m, sm100_correction_step);
         if (s->q_tiles > 1) add_role(cost, arch, "correction", (int)m, sm100_correction_turn);
+        if (s->s_stages > 1) add_role(cost, arch, "correction", (int)m, sm100_correction_stage);
     }
     /* descriptors, MMAs and commits; waiting for P, K and V; of a pair, the leader's */
     double mma_warp = q * (3 * qk / 16 + 2 * n / 16 + 16) + 24;

@@ -170,6 +170,7 @@ static void push_plan(lua_State *L, const struct wl_plan *plan) {
     set_int(L, "tile_m", s->tile_m);
     set_int(L, "tile_n", s->tile_n);
     set_int(L, "q_tiles", s->q_tiles);
+    set_int(L, "s_stages", s->s_stages);
     set_int(L, "stages_kv", s->stages_kv);
     const struct wl_plan_barrier *tile_full = wl_plan_barrier(plan, "tile_full");
     set_int(L, "tile_slots", tile_full ? tile_full->count : 0);

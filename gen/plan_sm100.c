@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-enum { WARPS_MAX = 16, STATS_BYTES = 4, TILE_SLOTS = 2, TILE_RESPONSE_BYTES = 16 };
+enum { WARPS_MAX = 16, STATS_BYTES = 4, S_STRIDE = 128, TILE_SLOTS = 2, TILE_RESPONSE_BYTES = 16 };
 
 /* Roles of four warps own the lanes of tensor memory by quarter (warp mod 4) and the registers by warpgroup. */
 static enum wl_status check_roles(struct wl_plan *plan, struct wl_error *error) {
@@ -63,15 +63,20 @@ static void add_tmem(struct wl_plan *plan, const char *name, int column, int col
 
 static enum wl_status plan_tmem(struct wl_plan *plan, struct wl_error *error) {
     const struct wl_schedule *s = &plan->schedule;
-    int o_cols = wl_round_up(plan->head_dim_pv, 32), total = s->q_tiles * (s->tile_n + o_cols);
+    /* a second S of the same query tile stands at the first's address with one bit flipped: all columns are taken, from 0 */
+    const int s_tiles = s->q_tiles * s->s_stages, s_stride = s->s_stages > 1 ? S_STRIDE : s->tile_n;
+    int o_cols = wl_round_up(plan->head_dim_pv, 32), total = s_tiles * s_stride + s->q_tiles * o_cols;
+    if (s->q_tiles > 1 && s->q_tiles * (o_cols + 32) > plan->arch->tmem_cols)
+        return wl_plan_refuse(plan, error, WL_FIELD_q_tiles, "O of %d query tiles of head_dim %d leaves S no columns of tensor memory: 1 fits",
+                              s->q_tiles, plan->head_dim);
     if (total > plan->arch->tmem_cols)
         return wl_plan_refuse(plan, error, WL_FIELD_tile_n, "S and O of %d query tiles need %d columns of tensor memory, %s has %d (%d fits)",
-                              s->q_tiles, total, plan->arch->name, plan->arch->tmem_cols, (plan->arch->tmem_cols / s->q_tiles - o_cols) / 32 * 32);
+                              s->q_tiles, total, plan->arch->name, plan->arch->tmem_cols, (plan->arch->tmem_cols / s->q_tiles - o_cols) / s->s_stages / 32 * 32);
     /* P, half as wide, lies in the upper half of its S: S is in registers by the time P is written */
-    add_tmem(plan, "S", 0, s->tile_n, s->q_tiles, s->tile_n);
-    add_tmem(plan, "P", s->tile_n - s->tile_n / 2, s->tile_n / 2, s->q_tiles, s->tile_n);
-    add_tmem(plan, "O", s->q_tiles * s->tile_n, plan->head_dim_pv, s->q_tiles, o_cols);
-    plan->tmem_cols = 32;
+    add_tmem(plan, "S", 0, s->tile_n, s_tiles, s_stride);
+    add_tmem(plan, "P", s->tile_n - s->tile_n / 2, s->tile_n / 2, s_tiles, s_stride);
+    add_tmem(plan, "O", s_tiles * s_stride, plan->head_dim_pv, s->q_tiles, o_cols);
+    plan->tmem_cols = s->s_stages > 1 ? plan->arch->tmem_cols : 32;
     while (plan->tmem_cols < total) plan->tmem_cols *= 2;
     return WL_OK;
 }
@@ -86,7 +91,7 @@ static bool has_barrier(const struct wl_plan *plan, const char *name) {
 static void plan_barriers(struct wl_plan *plan) {
     const struct wl_schedule *s = &plan->schedule;
     /* of a pair, only the leader's q_full, kv_full, p_full and p_last are used, by both CTAs; what mma signals goes to both */
-    const int q = s->q_tiles, kv = s->stages_kv, group = WL_GROUP_THREADS, both = plan->cluster * group;
+    const int q = s->q_tiles, st = q * s->s_stages, kv = s->stages_kv, group = WL_GROUP_THREADS, both = plan->cluster * group;
     const int tile_readers = q * group + group + WL_WARP_THREADS + 1 + 1; /* every thread that walks along */
     const struct wl_plan_barrier rows[] = {
         /* clang-format off */
@@ -94,12 +99,12 @@ static void plan_barriers(struct wl_plan *plan) {
         {"q_empty",      0, q,  1,         "mma",                "load",       "Q's shared memory, until all QK have read it"},
         {"kv_full",      0, kv, 1,         "load",               "mma",        "the K or V tile of a ring slot"},
         {"kv_empty",     0, kv, 1,         "mma",                "load",       "a ring slot, until its MMAs have read it"},
-        {"s_full",       0, q,  1,         "mma",                "softmax",    "S in tensor memory; PV of the step before is done too"},
-        {"p_full",       0, q,  2 * both,  "softmax+correction", "mma",        "the first p_split columns of P, and O rescaled"},
-        {"p_last",       0, q,  both,      "softmax",            "mma",        "the other columns of P"},
-        {"stats_full",   0, q,  group,     "softmax",            "correction", "a row's factor, at the end its sum"},
+        {"s_full",       0, st, 1,         "mma",                "softmax",    s->s_stages > 1 ? "S in tensor memory" : "S in tensor memory; PV of the step before is done too"},
+        {"p_full",       0, st, 2 * both,  "softmax+correction", "mma",        "the first p_split columns of P, and O rescaled"},
+        {"p_last",       0, st, both,      "softmax",            "mma",        "the other columns of P"},
+        {"stats_full",   0, st, group,     "softmax",            "correction", "a row's factor, at the end its sum"},
         {"stats_empty",  0, q,  group,     "correction",         "softmax",    "the sums follow when all factors have been read"},
-        {"o_full",       0, q,  1,         "mma",                "correction", "the finished O in tensor memory"},
+        {"o_full",       0, q,  1,         "mma",                "correction", s->s_stages > 1 ? "O in tensor memory, a step further" : "the finished O in tensor memory"},
         {"o_smem_full",  0, q,  group,     "correction",         "epilogue",   "the O tile in shared memory"},
         {"o_smem_empty", 0, q,  1,         "epilogue",           "correction", "the O tile's shared memory, until TMA has read it"},
         {"tile_wanted",  0, 1,  1,         "load",               "scheduler",  "how far ahead is asked: for the next tile once load is at this one"},
@@ -115,8 +120,8 @@ static void plan_barriers(struct wl_plan *plan) {
 static enum wl_status plan_smem(struct wl_plan *plan, struct wl_error *error) {
     const struct wl_schedule *s = &plan->schedule;
     wl_plan_add_smem(plan, "tmem_address", 4, 1, 16);
-    /* factor[q_tiles][128], then sum[q_tiles][128] */
-    wl_plan_add_smem(plan, "stats", 2 * s->q_tiles * s->tile_m * STATS_BYTES, 1, 16);
+    /* factor[q_tiles][128], then sum[q_tiles][128]; as many again for a second S tile */
+    wl_plan_add_smem(plan, "stats", 2 * s->q_tiles * s->s_stages * s->tile_m * STATS_BYTES, 1, 16);
     if (plan->scheduler == WL_SCHEDULER_CLC) wl_plan_add_smem(plan, "tile", TILE_RESPONSE_BYTES, TILE_SLOTS, 16);
     wl_plan_add_smem(plan, "O", wl_plan_tile_bytes(&plan->pv, s->tile_m), s->q_tiles, WL_TILE_ALIGN);
     wl_plan_add_smem(plan, "Q", wl_plan_tile_bytes(&plan->qk, s->tile_m), s->q_tiles, WL_TILE_ALIGN);
@@ -144,9 +149,11 @@ enum wl_status wl_plan_sm100_forward(struct wl_plan *plan, struct wl_error *erro
     if (s->tile_m != 128) return wl_plan_refuse(plan, error, WL_FIELD_tile_m, "%d is not 128: an MMA fills the 128 lanes of tensor memory", s->tile_m);
     if (s->tile_n % 32 != 0 || s->tile_n > 128)
         return wl_plan_refuse(plan, error, WL_FIELD_tile_n, "%d is not 32, 64, 96 or 128, what tensor memory is read and held in", s->tile_n);
-    if (plan->head_dim > 128) return wl_plan_refuse(plan, error, WL_FIELD_head_dim, "%d is more than the 128 that this version's sm_100a kernel holds", plan->head_dim);
     if (plan->scheduler == WL_SCHEDULER_CLC && s->cta_pair)
         return wl_plan_refuse(plan, error, WL_FIELD_scheduler, "clc and cta_pair do not go together yet: single, persistent or lpt, or cta_pair = false");
+    if (s->s_stages > 1 && s->q_tiles > 1)
+        return wl_plan_refuse(plan, error, WL_FIELD_s_stages, "%d S tiles are for one query tile, q_tiles is %d: q_tiles = 1 or s_stages = 1 fits",
+                              s->s_stages, s->q_tiles);
     plan->kernel = "sm100/forward/kernel";
     plan_tiles(plan);
     plan->p_split = s->p_split < s->tile_n ? s->p_split : s->tile_n;

@@ -37,6 +37,7 @@ struct wl_schedule {
     enum wl_dtype dtype;
     bool causal;
     int tile_m, tile_n, q_tiles;
+    int s_stages;
     int stages_kv, stages_q;
     bool cta_pair;
     int exp2_degree;

@@ -9,11 +9,13 @@
 #define LEN(array) (sizeof(array) / sizeof((array)[0]))
 
 /* clang-format off */
-struct kernel { const char *schedule; int head_dim; };
-static const struct kernel sm100[] = {{"sm100_fwd_hd64", 40},   {"sm100_fwd_hd64", 64}, {"sm100_fwd_hd128", 128},
-                                      {"sm100_fwd_hd96", 96}, {"sm100_fwd_hd64", 24}};
-static const struct kernel sm90[] = {{"sm90_fwd_hd64", 40}, {"sm90_fwd_hd64", 64}, {"sm90_fwd_hd128", 128},
-                                     {"sm90_fwd_hd192", 192}, {"sm90_fwd_hd256", 256}, {"sm90_fwd_hd96", 96}};
+struct kernel { const char *schedule; int head_dim; const char *override; };
+static const struct kernel sm100[] = {{"sm100_fwd_hd64", 40, NULL},   {"sm100_fwd_hd64", 64, NULL}, {"sm100_fwd_hd128", 128, NULL},
+                                      {"sm100_fwd_hd96", 96, NULL}, {"sm100_fwd_hd64", 24, NULL},
+                                      {"sm100_fwd_hd256", 256, NULL}, {"sm100_fwd_hd128", 128, "cta_pair=true"},
+                                      {"sm100_fwd_hd64", 64, "cta_pair=true"}};
+static const struct kernel sm90[] = {{"sm90_fwd_hd64", 40, NULL}, {"sm90_fwd_hd64", 64, NULL}, {"sm90_fwd_hd128", 128, NULL},
+                                     {"sm90_fwd_hd192", 192, NULL}, {"sm90_fwd_hd256", 256, NULL}, {"sm90_fwd_hd96", 96, NULL}};
 static const struct { const char *name, *target; const struct kernel *kernels; size_t count; } families[WL_FAMILY_COUNT] = {
     [WL_SM100] = {"sm100", "sm_100a", sm100, LEN(sm100)},
     [WL_SM90] = {"sm90", "sm_90a", sm90, LEN(sm90)},
@@ -56,6 +58,8 @@ void wl_case_get(enum wl_family family, size_t index, struct wl_trial *t) {
     size_t k = digit(&index, families[family].count);
     t->schedule = families[family].kernels[k].schedule;
     t->head_dim = families[family].kernels[k].head_dim;
+    t->overrides = &families[family].kernels[k].override;
+    t->override_count = t->overrides[0] != NULL;
 }
 
 static double scores(const struct wl_trial *t) {

@@ -82,6 +82,7 @@ static const struct kernel { const char *schedule, *overrides[3]; } kernels[] = 
     {"sm100_fwd_hd64",  {"tile_n=32", "q_tiles=1"}},
     {"sm100_fwd_hd128", {"cta_pair=true", "stages_kv=6"}},
     {"sm100_fwd_hd64",  {"cta_pair=true", "causal=true"}},
+    {"sm100_fwd_hd128", {"q_tiles=1", "s_stages=2"}},
 };
 /* clang-format on */
 

@@ -37,6 +37,7 @@ static const struct {
     {"sm100_fwd_hd128", {"exp2_share=0.5", "exp2_degree=5"}, 2},
     {"sm100_fwd_hd128", {"q_tiles=1", "tile_n=32"}, 2},
     {"sm100_fwd_hd128", {"cta_pair=true", "stages_kv=6"}, 2},
+    {"sm100_fwd_hd256", {0}, 0},
     {"sm90_fwd_hd128", {0}, 0},
     {"sm90_fwd_hd128", {"exp2_share=0.25"}, 1},
 };
@@ -108,7 +109,7 @@ static void check_sm100(const struct wl_plan *plan, const struct wl_cost *cost, 
     expect_near("fma", amount(cost, "fma", "softmax") / threads, softmax.fma, 0.01);
     expect_near("softmax issue", amount(cost, "issue", "softmax") / warps, softmax.issue, 0.03);
     struct seen correction = count_instructions(
-        cut(ptx, "\nCORRECTION_BLOCK:", q > 1 ? "mov.u32 %turn, 0" : "xor.b32 %stats_phase",
+        cut(ptx, "\nCORRECTION_BLOCK:", q > 1 ? "mov.u32 %turn, 0" : "sub.u32 %blocks, %blocks, 1",
             "tcgen05.fence::after", "CORRECTION_RESCALED:\n"));
     expect_near("correction issue", amount(cost, "issue", "correction") / (4 * q), correction.issue, 0.35);
     struct seen mma = count_instructions(cut(ptx, "\nMMA_BLOCK:", "bra.uni MMA_BLOCK;", NULL, NULL));

@@ -17,6 +17,7 @@ static const struct golden { const char *name, *schedule; int head_dim; const ch
     {"sm100_fwd_small",  "sm100_fwd_hd64", 16, {"tile_n=32", "stages_kv=2", "scheduler=single", "p_split=32", "exp2_share=0.25"}},
     {"sm100_fwd_pair",   "sm100_fwd_hd64", 40, {"tile_n=32", "q_tiles=1", "causal=true", "cta_pair=true", "stages_kv=4", "p_split=32"}},
     {"sm100_fwd_clc",    "sm100_fwd_hd64", 64, {"tile_n=32", "q_tiles=1", "stages_kv=2", "scheduler=clc", "head_order=section", "exp2_share=0"}},
+    {"sm100_fwd_stages", "sm100_fwd_hd64", 24, {"tile_n=32", "q_tiles=1", "s_stages=2", "stages_kv=3", "p_split=16", "exp2_share=0"}},
     {"sm100_fwd_causal", "sm100_fwd_hd64", 40, {"tile_n=32", "q_tiles=1", "causal=true", "p_split=16", "exp2_share=0", "dtype=fp16"}},
 };
 /* clang-format on */
