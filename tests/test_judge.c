@@ -168,6 +168,16 @@ static const struct {
      "mov.u32 %c, %cluster_ctarank;\nxor.b32 %c, %c, 1;\nmapa.shared::cluster.u32 %r0, %s, %c;\n"
      "barrier.cluster.arrive.aligned;\nbarrier.cluster.wait.aligned;\n@%lead st.shared::cluster.b32 [%r0], %t;\n"
      "<<barrier.cluster.arrive.aligned;\nbarrier.cluster.wait.aligned;\n>>"},
+    {"a phase behind a peer's copy", 32, 2, false, "[missed phase]", "deadlock",
+     INIT("0", "1") INIT("8", "1") INIT_FENCE "barrier.cluster.arrive.aligned;\nbarrier.cluster.wait.aligned;\n"
+     "mov.u32 %c, %cluster_ctarank;\nsetp.eq.u32 %other, %c, 1;\nxor.b32 %c, %c, 1;\n"
+     "mapa.shared::cluster.u32 %r0, %s, %c;\n@%other bra PEER;\n"
+     "@%lead mbarrier.arrive.expect_tx.shared::cta.b64 _, [%s], 128;\n"
+     "@%lead mbarrier.arrive.shared::cluster.b64 _, [%r0 + 8];\n<<" WAIT("W0", "0", "0")
+     ">>@%lead mbarrier.arrive.shared::cluster.b64 _, [%r0 + 8];\n" WAIT("W1", "0", "0") "bra END;\nPEER:\n"
+     WAIT("W2", "8", "0")
+     "@%lead cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%r0 + 128], [%g], 128, [%r0];\n"
+     WAIT("W3", "8", "1") "END:\nbarrier.cluster.arrive.aligned;\nbarrier.cluster.wait.aligned;\n"},
     {"a flag in memory", 64, 1, false, "[race]", NULL,
      "@!%first bra OTHER;\n@%lead st.shared.b32 [%s + 8], %t;\n<<@%lead st.release.cta.shared.b32 [%s], 1;\n||"
      "@%lead st.shared.b32 [%s], 1;\n>>bra END;\nOTHER:\nld.acquire.cta.shared.b32 %r0, [%s];\nsetp.ne.u32 %done, %r0, 1;\n"
