@@ -29,6 +29,9 @@ enum wl_status wl_plan_make(struct wl_plan *plan, const struct wl_schedule *sche
                        schedule->target);
     plan->dtype = special && special->dtype >= 0 ? (enum wl_dtype)special->dtype : schedule->dtype;
     plan->causal = special && special->causal >= 0 ? special->causal != 0 : schedule->causal;
+    if (!wl_schedule_serves(schedule, plan->causal))
+        return wl_fail(error, WL_ERR_INPUT, NULL, 0, "causal", "%s is not what schedule %s serves: masks = \"%s\"", plan->causal ? "true" : "false",
+                       schedule->name, plan->causal ? "full" : "causal");
     enum wl_status status = resolve_head_dim(plan, special ? special->head_dim : 0, error);
     if (status != WL_OK) return status;
     status = wl_exp2poly_fit(&plan->poly, schedule->exp2_degree, error);

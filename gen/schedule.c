@@ -337,6 +337,10 @@ enum wl_status wl_schedule_load(struct wl_schedule *schedule, const char *path, 
     return status;
 }
 
+bool wl_schedule_serves(const struct wl_schedule *schedule, bool causal) {
+    return schedule->masks == WL_MASKS_ANY || (schedule->masks == WL_MASKS_CAUSAL) == causal;
+}
+
 const char *wl_schedule_file(const struct wl_schedule *schedule, enum wl_field field) {
     unsigned from = schedule->from[field];
     return from > 0 && from <= INCLUDES_MAX ? schedule->includes[from - 1] : schedule->source;

@@ -15,6 +15,7 @@
 
 enum wl_rescale { WL_RESCALE_LATE, WL_RESCALE_EARLY };
 enum wl_scheduler { WL_SCHEDULER_AUTO, WL_SCHEDULER_SINGLE, WL_SCHEDULER_PERSISTENT, WL_SCHEDULER_LPT, WL_SCHEDULER_CLC };
+enum wl_masks { WL_MASKS_ANY, WL_MASKS_FULL, WL_MASKS_CAUSAL };
 enum wl_head_order { WL_HEAD_ORDER_AUTO, WL_HEAD_ORDER_HEAD, WL_HEAD_ORDER_GROUP, WL_HEAD_ORDER_SECTION };
 
 /* Candidates of one field, from the schedule's `tune` table (schedule_tune.h), as key=value takes them. */
@@ -34,6 +35,7 @@ struct wl_schedule {
     char pass[16];   /* "forward" */
     int head_dim;    /* largest head dimension it serves; tiles are padded to it */
     int head_dim_min; /* smallest */
+    enum wl_masks masks;
     enum wl_dtype dtype;
     bool causal;
     int tile_m, tile_n, q_tiles;
@@ -76,6 +78,8 @@ enum wl_status wl_schedule_load(struct wl_schedule *schedule, const char *path, 
 /* The same from memory; name is used in messages. */
 enum wl_status wl_schedule_parse(struct wl_schedule *schedule, const char *text, size_t bytes, const char *name,
                                  const char *const *overrides, int count, struct wl_error *error);
+
+bool wl_schedule_serves(const struct wl_schedule *schedule, bool causal); /* that mask */
 
 /* The file that line[field] is in. */
 const char *wl_schedule_file(const struct wl_schedule *schedule, enum wl_field field);

@@ -27,7 +27,7 @@ void wl_lua_value(lua_State *L, int index, struct wl_field_value *value) {
 static bool is_problem(enum wl_field field) {
     static const enum wl_field problem[] = {WL_FIELD_name,     WL_FIELD_target,       WL_FIELD_pass,
                                             WL_FIELD_head_dim, WL_FIELD_head_dim_min, WL_FIELD_dtype,
-                                            WL_FIELD_causal};
+                                            WL_FIELD_causal,   WL_FIELD_masks};
     for (size_t i = 0; i < sizeof problem / sizeof *problem; i++)
         if (problem[i] == field) return true;
     return false;

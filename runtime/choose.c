@@ -55,6 +55,8 @@ static bool fits(const struct search *search, char *reason, size_t room) {
     if (strcmp(s->pass, "forward")) return snprintf(reason, room, "is of the %s pass", s->pass), false;
     if (dim < s->head_dim_min || dim > s->head_dim)
         return snprintf(reason, room, "serves head dimensions %d to %d", s->head_dim_min, s->head_dim), false;
+    if (!wl_schedule_serves(s, c->problem->causal))
+        return snprintf(reason, room, "serves %s attention", s->masks == WL_MASKS_FULL ? "full" : "causal"), false;
     snprintf(reason, room, "taken: %s, head dimensions %d to %d", s->target, s->head_dim_min, s->head_dim);
     return true;
 }

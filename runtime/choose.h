@@ -1,8 +1,8 @@
 /* choose: which schedule serves a problem, and the key that stands for all that shapes its kernel.
  *
  * The candidates in their order: the user's file, or the .lua files of the user's folder by name (those that
- * start with '_' or '.' are for include alone); then the shipped ones by name. The first that fits the target
- * and the head dimension is taken. */
+ * start with '_' or '.' are for include alone); then the shipped ones by name. The first that fits the target,
+ * the head dimension and the mask is taken. */
 #ifndef WL_CHOOSE_H
 #define WL_CHOOSE_H
 

@@ -222,7 +222,7 @@ Test(api, user_schedules_go_first, .init = set_up, .fini = tear_down) {
         cr_expect(strstr(info.schedule, "/b.lua"), "%s", info.schedule);
         cr_expect_eq(info.origin, i == 1 ? WL_FROM_DISK : WL_BUILT, "round %d", i);
         memcpy(keys[i], info.key, sizeof keys[i]);
-        cr_expect(strstr(specialize(runtime, 128, NULL).schedule, "embedded:sm100_fwd_hd128"));
+        cr_expect(strstr(specialize(runtime, 128, NULL).schedule, "embedded:sm100_fwd_full_hd128"));
         wl_close(runtime);
     }
     cr_expect_str_eq(keys[0], keys[1]);

@@ -44,6 +44,7 @@ static const struct refusal {
     {"sm100_fwd_hd128", {"head_dim=256"}, 256, WL_ERR_FIT, "q_tiles", "1 fits"},
     {"sm100_fwd_hd256", {"cta_pair=false"}, 256, WL_ERR_FIT, "tile_n", "two stages of 65536 B"},
     {"sm100_fwd_hd256", {"stages_kv=4"}, 256, WL_ERR_FIT, "stages_kv", "(3 fit)"},
+    {"sm100_fwd_full_hd128", {"causal=true"}, 128, WL_ERR_INPUT, "causal", "masks = \"full\""},
     {"sm90_fwd_hd128", {"cta_pair=true"}, 128, WL_ERR_INPUT, "cta_pair", "no such field"},
     {"sm100_fwd_hd128", {NULL}, 100, WL_ERR_INPUT, "head_dim", "multiple of 8"},
 };
@@ -77,6 +78,7 @@ static const struct fitting {
     {"sm100_fwd_hd128", {"cta_pair=true", "stages_kv=6", "causal=true"}, 104},
     {"sm100_fwd_hd96", {"cta_pair=true", "stages_kv=7"}, 72},
     {"sm100_fwd_hd64", {"cta_pair=true", "stages_kv=20"}, 8},
+    {"sm100_fwd_full_hd128", {NULL}, 128},
     {"sm100_fwd_hd256", {NULL}, 256},
     {"sm100_fwd_hd256", {NULL}, 136},
     {"sm100_fwd_hd256", {"cta_pair=false", "tile_n=64"}, 256},

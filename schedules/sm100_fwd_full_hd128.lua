@@ -1,0 +1,37 @@
+-- Attention forward without a mask on sm_100a, head dimensions 104 to 128, on pairs of CTAs. See sm100_fwd_hd128.lua for
+-- what the knobs do; here is what differs and why. It goes before sm100_fwd_hd128 because files are looked at by name.
+return {
+  target       = "sm_100a",
+  pass         = "forward",
+  head_dim     = 128,
+  head_dim_min = 104,
+  masks        = "full",       -- a pair walks the keys that the last of its 512 rows needs: under the causal mask 20 % more steps
+                               -- than CTAs alone for 1k rows, 6 % for 4k
+  dtype        = "bf16",
+  causal       = false,
+
+  tile_m       = 128,
+  tile_n       = 128,
+  q_tiles      = 2,
+  stages_kv    = 6,            -- slots of 16384 B, half a tile each: the bytes of sm100_fwd_hd128's 3
+  cta_pair     = true,         -- shared memory 1296 clocks a step instead of 2064, so that the MMAs (2048) are the bound, as in
+                               -- FlashAttention-4 [model: warploom explain; UNPROVEN: needs a B200]
+
+  exp2_degree       = 3,
+  exp2_share        = 0.125,   -- MUFU 1808 clocks a step; FlashAttention-4: 0.1875 [UNPROVEN: needs a B200]
+  rescale_threshold = 4.0,
+  p_split           = 96,
+
+  warp_softmax    = 0,
+  warp_correction = 8,
+  warp_mma        = 12,
+  warp_epilogue   = 13,
+  warp_load       = 14,
+
+  regs_softmax    = 192,
+  regs_correction = 72,
+  regs_other      = 56,        -- 2 * 192 + 72 + 56 = 512
+
+  scheduler       = "auto",
+  head_order      = "auto",
+}
