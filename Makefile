@@ -3,7 +3,7 @@
 BUILD    := build
 ARCH     ?= native
 OPT      ?= -O2
-WARN     := -Wall -Wextra -Wshadow -Wno-psabi
+WARN     := -Wall -Wextra -Wshadow -Wno-psabi -Wno-missing-field-initializers
 FLAGS     = -std=gnu11 $(OPT) -g $(WARN) -ffp-contract=off -fPIC -fno-semantic-interposition -pthread -I. $(LUA_CFLAGS)
 LIBS      = $(LUA_LIBS) -lxxhash -lm -ldl -pthread
 

@@ -97,7 +97,7 @@ int main(void) {
     struct wl_runtime_report report;
     pthread_t threads[THREADS];
     need(wl_open(&runtime, NULL, &error), &error);
-    for (int i = 0; i < DIMS; i++) problems[i] = (struct wl_problem){dims[i], WL_BF16, false, NULL};
+    for (int i = 0; i < DIMS; i++) problems[i] = (struct wl_problem){dims[i], WL_BF16, false, NULL, 0};
     need(wl_prepare(runtime, problems, DIMS, 0, &error), &error);
     for (int t = 0; t < THREADS; t++)
         if (pthread_create(&threads[t], NULL, serve, (void *)(size_t)t)) return 1;

@@ -37,7 +37,7 @@ static void types(struct wl_text *out) {
                    "    uint32_t threads, cluster, smem_bytes;\n"
                    "    uint32_t persistent; /* grid: TILES clusters, or as many of them as fit on the "
                    "device at once */\n"
-                   "    uint32_t rows_per_tile, head_dim;\n    uint32_t fp16, causal; /* 0, 1 */\n"
+                   "    uint32_t rows_per_tile, head_dim, head_dim_v;\n    uint32_t fp16, causal; /* 0, 1 */\n"
                    "    uint32_t param_count;\n    struct wl_aot_param params[%d];\n};\n#endif\n\n",
                    WL_LAUNCH_MAX_PARAMS);
 }
@@ -49,8 +49,8 @@ static void record(struct wl_text *out, const struct wl_launch *l) {
     wl_text_printf(out,
                    "    .threads = %u,\n    .cluster = %u,\n    .smem_bytes = %u,\n    .persistent = %d,\n",
                    l->threads, l->cluster, l->smem_bytes, l->grid == WL_GRID_PERSISTENT);
-    wl_text_printf(out, "    .rows_per_tile = %u,\n    .head_dim = %u,\n    .fp16 = %d,\n    .causal = %u,\n",
-                   l->rows_per_tile, l->head_dim, l->dtype == WL_FP16, l->causal);
+    wl_text_printf(out, "    .rows_per_tile = %u,\n    .head_dim = %u,\n    .head_dim_v = %u,\n    .fp16 = %d,\n    .causal = %u,\n",
+                   l->rows_per_tile, l->head_dim, l->head_dim_v, l->dtype == WL_FP16, l->causal);
     wl_text_printf(out, "    .param_count = %u,\n    .params = {\n", l->param_count);
     for (uint32_t i = 0; i < l->param_count; i++) {
         const struct wl_param *p = &l->params[i];

@@ -180,6 +180,7 @@ static enum wl_status measure(struct bench *b, const struct wl_plan *plan, const
                                    .seqlen_q = seq,
                                    .seqlen_k = seq,
                                    .head_dim = plan->head_dim,
+                                   .head_dim_v = plan->head_dim_v,
                                    .dtype = plan->dtype,
                                    .causal = plan->causal};
     /* the emulator's time does not depend on what ran before, and a run of it is long */
@@ -219,7 +220,7 @@ static enum wl_status bench_schedule(struct bench *b, const struct wl_schedule *
                                      struct wl_error *error) {
     struct wl_plan plan;
     struct wl_kernel kernel = {0};
-    struct wl_specialization special = {(int)b->v.head_dim, b->v.dtype, causal};
+    struct wl_specialization special = {(int)b->v.head_dim, b->v.dtype, causal, 0};
     enum wl_status status = wl_plan_make(&plan, schedule, &special, error);
     if (!status) status = load(b, &plan, &kernel, error);
     for (int i = 0; i < b->seq_count && !status; i++) status = measure(b, &plan, &kernel, b->seqs[i], error);

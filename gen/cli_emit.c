@@ -14,7 +14,7 @@
 #include "runtime/assemble.h"
 
 struct values {
-    int64_t head_dim;
+    int64_t head_dim, head_dim_v;
     const char *out;
     bool cubin, fatbin, json, c_header;
 };
@@ -23,6 +23,7 @@ static const struct values defaults = {0};
 /* clang-format off */
 static const struct wl_cli_option options[] = {
     {"--head-dim", WL_CLI_INT,  offsetof(struct values, head_dim), "N",    8, 256, "specialise for this head dimension (the schedule's)"},
+    {"--head-dim-v", WL_CLI_INT, offsetof(struct values, head_dim_v), "N", 8, 256, "and V and O for this one (the schedule's, else as --head-dim)"},
     {"-o",         WL_CLI_TEXT, offsetof(struct values, out),      "FILE", 0, 0,   "write there instead of to standard output"},
     {"--cubin",    WL_CLI_FLAG, offsetof(struct values, cubin),    NULL,   0, 0,   "assemble (ptxas, else the driver's linker, else nvJitLink); -o FILE gets the cubin"},
     {"--fatbin",   WL_CLI_FLAG, offsetof(struct values, fatbin),   NULL,   0, 0,   "assemble; -o FILE gets a fat binary of the cubin and the PTX"},
@@ -59,7 +60,7 @@ static int count_lines(const struct wl_text *text) {
 static enum wl_status emit(const struct wl_cli_call *call, const struct values *v, struct emission *e,
                            struct wl_error *error) {
     struct wl_schedule schedule;
-    struct wl_specialization special = {(int)v->head_dim, -1, -1};
+    struct wl_specialization special = {(int)v->head_dim, -1, -1, (int)v->head_dim_v};
     double start = wl_cli_now_ms();
     enum wl_status status =
         wl_schedule_load(&schedule, call->words[0], call->words + 1, call->word_count - 1, error);
@@ -133,6 +134,7 @@ static void report_json(const struct emission *e, const char *out, struct wl_tex
     wl_json_text(&json, "target", p->arch->name);
     wl_json_text(&json, "dtype", p->dtype == WL_BF16 ? "bf16" : "fp16");
     wl_json_int(&json, "head_dim", p->head_dim);
+    wl_json_int(&json, "head_dim_v", p->head_dim_v);
     wl_json_bool(&json, "causal", p->causal);
     wl_json_int(&json, "ptx_bytes", (int64_t)e->ptx.length);
     wl_json_int(&json, "ptx_lines", count_lines(&e->ptx));

@@ -4,7 +4,7 @@
 #include "gen/explain.h"
 
 struct values {
-    int64_t head_dim;
+    int64_t head_dim, head_dim_v;
     const char *out;
     bool json, svg;
 };
@@ -13,6 +13,7 @@ static const struct values defaults = {0};
 /* clang-format off */
 static const struct wl_cli_option options[] = {
     {"--head-dim", WL_CLI_INT,  offsetof(struct values, head_dim), "N",    8, 256, "specialise for this head dimension (the schedule's)"},
+    {"--head-dim-v", WL_CLI_INT, offsetof(struct values, head_dim_v), "N", 8, 256, "and V and O for this one (the schedule's, else as --head-dim)"},
     {"-o",         WL_CLI_TEXT, offsetof(struct values, out),      "FILE", 0, 0,   "write there instead of to standard output"},
     {"--json",     WL_CLI_FLAG, offsetof(struct values, json),     NULL,   0, 0,   "as JSON"},
     {"--svg",      WL_CLI_FLAG, offsetof(struct values, svg),      NULL,   0, 0,   "as a drawing"},
@@ -25,7 +26,7 @@ static enum wl_status run(const struct wl_cli_call *call, struct wl_error *error
     struct wl_schedule schedule;
     struct wl_plan plan;
     struct wl_text text = {0};
-    struct wl_specialization special = {(int)v->head_dim, -1, -1};
+    struct wl_specialization special = {(int)v->head_dim, -1, -1, (int)v->head_dim_v};
     if (v->json && v->svg)
         return wl_fail(error, WL_ERR_USAGE, NULL, 0, "--svg", "and --json exclude each other");
     enum wl_explain_form form = v->json ? WL_EXPLAIN_JSON : v->svg ? WL_EXPLAIN_SVG : WL_EXPLAIN_TEXT;

@@ -25,6 +25,7 @@ static const struct wl_cli_option options[] = {
     {"--seq-q",    WL_CLI_INT,    AT(seq_q),    "N",    1, SIZE_MAX_ALLOWED, "query rows a sequence (1024)"},
     {"--seq-k",    WL_CLI_INT,    AT(seq_k),    "N",    1, SIZE_MAX_ALLOWED, "keys a sequence (as --seq-q)"},
     {"--head-dim", WL_CLI_INT,    AT(head_dim), "N",    8, 256,              "elements a row (the schedule's)"},
+    {"--head-dim-v", WL_CLI_INT,  AT(head_dim_v), "N",  8, 256,              "elements a row of V and O (the schedule's, else as --head-dim)"},
     {"--dtype",    WL_CLI_CHOICE, AT(dtype),    "bf16|fp16", 0, 0,           "element type (the schedule's)"},
     {"--causal",   WL_CLI_FLAG,   AT(causal),   NULL,   0, 0,                "causal mask, bottom-right aligned"},
     {"--scale",    WL_CLI_NUMBER, AT(scale),    "X",    1e-30, 1e30,         "softmax scale (1 / sqrt(head_dim))"},
@@ -74,12 +75,13 @@ static void report_text(const struct wl_trial *t, const struct wl_trial_result *
     const struct wl_attention *p = &r->problem;
     const struct wl_launch *l = &r->plan.launch;
     const struct wl_compare *c = &r->compare;
-    char smem[32];
+    char smem[32], dim_v[32] = "";
+    if (wl_attention_dim_v(p) != p->head_dim) snprintf(dim_v, sizeof dim_v, "/%" PRId64, wl_attention_dim_v(p));
     wl_text_printf(text, "%s on %s\n", l->entry, device);
     wl_text_printf(text,
                    "  problem batch %" PRId64 ", heads %" PRId64 "/%" PRId64 ", seq %" PRId64 " x %" PRId64
-                   ", head_dim %" PRId64 ", %s, %s, scale %.6g\n",
-                   p->batch, p->heads, p->heads_kv, p->seqlen_q, p->seqlen_k, p->head_dim,
+                   ", head_dim %" PRId64 "%s, %s, %s, scale %.6g\n",
+                   p->batch, p->heads, p->heads_kv, p->seqlen_q, p->seqlen_k, p->head_dim, dim_v,
                    wl_dtype_name(p->dtype), p->causal ? "causal" : "full", wl_attention_scale(p));
     wl_text_printf(text, "  kernel  %s, %u threads, %d registers, %d B local, shared memory %s\n", l->target,
                    l->threads, r->registers, r->local_bytes, wl_cli_bytes(l->smem_bytes, smem, sizeof smem));
@@ -116,6 +118,7 @@ static void report_json(const struct wl_trial *t, const struct wl_trial_result *
     wl_json_int(&json, "seq_q", p->seqlen_q);
     wl_json_int(&json, "seq_k", p->seqlen_k);
     wl_json_int(&json, "head_dim", p->head_dim);
+    wl_json_int(&json, "head_dim_v", wl_attention_dim_v(p));
     wl_json_text(&json, "dtype", wl_dtype_name(p->dtype));
     wl_json_bool(&json, "causal", p->causal);
     wl_json_number(&json, "scale", wl_attention_scale(p));
@@ -187,6 +190,7 @@ static enum wl_status run(const struct wl_cli_call *call, struct wl_error *error
         .seq_q = v.seq_q,
         .seq_k = v.seq_k,
         .head_dim = (int)v.head_dim,
+        .head_dim_v = (int)v.head_dim_v,
         .dtype = v.dtype,
         .causal = v.causal ? 1 : -1,
         .scale = v.scale,

@@ -6,7 +6,7 @@
 #include "runtime/trial.h"
 
 struct wl_run_values {
-    int64_t batch, heads, heads_kv, seq_q, seq_k, head_dim, seed; /* 0: not given */
+    int64_t batch, heads, heads_kv, seq_q, seq_k, head_dim, head_dim_v, seed; /* 0: not given */
     double scale;
     const char *files[3], *out, *lse; /* Q, K, V; NULL: not given */
     const char *device, *order;

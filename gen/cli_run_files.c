@@ -35,6 +35,7 @@ static enum wl_status take_shape(struct wl_run_values *v, int tensor, const stru
         const char *name;
     } kv[4] = {
         {&v->batch, "batch"}, {&v->seq_k, "seq_k"}, {&v->heads_kv, "kv_heads"}, {&v->head_dim, "head_dim"}};
+    int64_t *const dim_v = &v->head_dim_v;
     char shape[WL_NPY_MAX_RANK * 24];
     if (array->rank != 4)
         return wl_fail(error, WL_ERR_INPUT, path, 0, "shape",
@@ -42,7 +43,8 @@ static enum wl_status take_shape(struct wl_run_values *v, int tensor, const stru
                        wl_npy_shape_text(array->rank, array->shape, shape, sizeof shape), array->rank);
     enum wl_status status = WL_OK;
     for (int i = 0; i < 4 && !status; i++)
-        status = tensor ? take_size(kv[i].size, array->shape[i], path, kv[i].name, error)
+        status = tensor == 2 && i == 3 ? take_size(dim_v, array->shape[i], path, "head_dim_v", error)
+                 : tensor ? take_size(kv[i].size, array->shape[i], path, kv[i].name, error)
                         : take_size(q[i].size, array->shape[i], path, q[i].name, error);
     return status;
 }
@@ -79,7 +81,7 @@ enum wl_status wl_run_load(struct wl_run_values *v, float *given[3], struct wl_e
 /* .npy has no bfloat16, so that goes out as the float32 that it is the front half of. */
 static enum wl_status store_o(const char *path, const struct wl_trial_result *r, struct wl_error *error) {
     const struct wl_attention *p = &r->problem;
-    const int64_t shape[4] = {p->batch, p->seqlen_q, p->heads, p->head_dim};
+    const int64_t shape[4] = {p->batch, p->seqlen_q, p->heads, wl_attention_dim_v(p)};
     const uint16_t *o = r->tensors[WL_TENSOR_O];
     if (p->dtype == WL_FP16) return wl_npy_write(path, WL_NPY_F16, 4, shape, o, error);
     size_t count = (size_t)(shape[0] * shape[1] * shape[2] * shape[3]);

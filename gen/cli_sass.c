@@ -69,7 +69,7 @@ static enum wl_status take_schedule(const struct wl_cli_call *call, const struct
                                     struct wl_error *error) {
     struct wl_schedule schedule;
     struct wl_text ptx = {0};
-    struct wl_specialization special = {(int)v->head_dim, -1, -1};
+    struct wl_specialization special = {(int)v->head_dim, -1, -1, 0};
     enum wl_status status =
         wl_schedule_load(&schedule, call->words[0], call->words + 1, call->word_count - 1, error);
     if (!status) status = wl_plan_make(&s->plan, &schedule, &special, error);

@@ -228,6 +228,7 @@ enum wl_status wl_tune_job_measure(struct wl_tune_job *job, struct wl_error *err
                                   .seqlen_k = q->seq,
                                   .causal = q->causal,
                                   .head_dim = tune->head_dim ? tune->head_dim : tune->base.head_dim,
+                                  .head_dim_v = tune->base.head_dim_v,
                                   .dtype = tune->base.dtype};
         status = wl_measure_tensors(job->driver, &gpu.problems[p], error);
     }

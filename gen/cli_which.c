@@ -9,7 +9,7 @@
 #include "runtime/driver.h"
 
 struct values {
-    int64_t head_dim;
+    int64_t head_dim, head_dim_v;
     const char *target, *device, *schedules;
     int dtype;
     bool causal, json;
@@ -19,6 +19,7 @@ static const struct values defaults = {.head_dim = 128};
 /* clang-format off */
 static const struct wl_cli_option options[] = {
     {"--head-dim",  WL_CLI_INT,    offsetof(struct values, head_dim),  "N",         8, 65528, "head dimension (128)"},
+    {"--head-dim-v", WL_CLI_INT,   offsetof(struct values, head_dim_v), "N",        8, 65528, "head dimension of V and O (as --head-dim)"},
     {"--dtype",     WL_CLI_CHOICE, offsetof(struct values, dtype),     "bf16|fp16", 0, 0, "element type (bf16)"},
     {"--causal",    WL_CLI_FLAG,   offsetof(struct values, causal),    NULL,        0, 0, "with the causal mask"},
     {"--target",    WL_CLI_TEXT,   offsetof(struct values, target),    "SM",        0, 0, "for this target, not for the device's"},
@@ -55,6 +56,7 @@ static void report_json(const struct values *v, const char *target, const char *
     struct wl_json json = {.text = text};
     wl_json_open(&json, NULL, '{');
     wl_json_int(&json, "head_dim", v->head_dim);
+    wl_json_int(&json, "head_dim_v", v->head_dim_v ? v->head_dim_v : v->head_dim);
     wl_json_text(&json, "target", target);
     wl_json_text(&json, "schedule", source);
     wl_json_text(&json, "key", key);
@@ -64,7 +66,7 @@ static void report_json(const struct values *v, const char *target, const char *
 static enum wl_status run(const struct wl_cli_call *call, struct wl_error *error) {
     const struct values *v = call->values;
     const struct wl_problem problem = {(int32_t)v->head_dim, (enum wl_dtype)v->dtype, v->causal,
-                                       call->word_count ? call->words[0] : NULL};
+                                       call->word_count ? call->words[0] : NULL, (int32_t)v->head_dim_v};
     struct wl_choice choice = {v->schedules ? v->schedules : getenv("WARPLOOM_SCHEDULES"), NULL, &problem, NULL};
     struct wl_schedule schedule;
     struct wl_text why = {0}, out = {0};

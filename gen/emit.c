@@ -184,6 +184,9 @@ static void push_plan(lua_State *L, const struct wl_plan *plan) {
     lua_pushboolean(L, plan->cluster > 1);
     lua_setfield(L, -2, "cta_pair");
     set_int(L, "kv_rows", plan->kv_rows);
+    set_int(L, "kv_shift", plan->kv_shift);
+    lua_pushboolean(L, s->o_over_q);
+    lua_setfield(L, -2, "o_over_q");
     set_int(L, "head_dim_pv", plan->head_dim_pv);
     set_int(L, "qk_steps", plan->head_dim_qk / 16);
     set_int(L, "pv_steps", s->tile_n / 16);

@@ -136,6 +136,7 @@ void wl_explain_json(const struct wl_plan *plan, const struct wl_cost *cost, str
     wl_json_text(&json, "target", plan->arch->name);
     wl_json_text(&json, "dtype", plan->dtype == WL_BF16 ? "bf16" : "fp16");
     wl_json_int(&json, "head_dim", plan->head_dim);
+    wl_json_int(&json, "head_dim_v", plan->head_dim_v);
     wl_json_bool(&json, "causal", plan->causal);
     put_schedule(plan, &json);
     put_exp2(plan, &json);

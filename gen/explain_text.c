@@ -10,10 +10,12 @@
 static void heading(struct wl_text *out, const char *name) { wl_text_printf(out, "\n%s\n", name); }
 
 static void put_title(const struct wl_plan *plan, struct wl_text *out) {
+    char dim_v[48] = "";
+    if (plan->head_dim_v != plan->head_dim) snprintf(dim_v, sizeof dim_v, ", V and O %d", plan->head_dim_v);
     wl_text_printf(out, "%s  (%s)\n", plan->launch.entry, plan->schedule.source);
-    wl_text_printf(out, "%s %s for %s, head_dim %d%s, %s\n", plan->dtype == WL_BF16 ? "bf16" : "fp16",
+    wl_text_printf(out, "%s %s for %s, head_dim %d%s%s, %s\n", plan->dtype == WL_BF16 ? "bf16" : "fp16",
                    plan->schedule.pass, plan->arch->name, plan->head_dim,
-                   plan->head_dim % 64 ? " (filled up with zeros)" : "", plan->causal ? "causal" : "full");
+                   plan->head_dim % 64 ? " (filled up with zeros)" : "", dim_v, plan->causal ? "causal" : "full");
 }
 
 static void put_schedule(const struct wl_plan *plan, struct wl_text *out) {

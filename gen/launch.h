@@ -55,7 +55,7 @@ struct wl_launch {
     uint32_t smem_bytes;              /* dynamic shared memory */
     uint32_t grid;                    /* enum wl_grid */
     uint32_t rows_per_tile;           /* query rows of one work tile (of the whole cluster) */
-    uint32_t head_dim;                /* of the problem it was specialised for */
+    uint32_t head_dim, head_dim_v;    /* of the problem it was specialised for */
     uint32_t dtype;                   /* enum wl_dtype */
     uint32_t causal;                  /* 0, 1 (bottom-right aligned) */
     uint32_t param_count;

@@ -35,6 +35,7 @@ void wl_launch_json(struct wl_json *json, const char *key, const struct wl_launc
     wl_json_text(json, "grid", launch->grid == WL_GRID_PERSISTENT ? "persistent" : "tiles");
     wl_json_int(json, "rows_per_tile", launch->rows_per_tile);
     wl_json_int(json, "head_dim", launch->head_dim);
+    wl_json_int(json, "head_dim_v", launch->head_dim_v);
     wl_json_text(json, "dtype", launch->dtype == WL_BF16 ? "bf16" : "fp16");
     wl_json_bool(json, "causal", launch->causal != 0);
     wl_json_open(json, "params", '[');

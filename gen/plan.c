@@ -19,6 +19,21 @@ static enum wl_status resolve_head_dim(struct wl_plan *plan, int head_dim, struc
     return WL_OK;
 }
 
+static enum wl_status resolve_head_dim_v(struct wl_plan *plan, int head_dim_v, struct wl_error *error) {
+    const struct wl_schedule *s = &plan->schedule;
+    if (head_dim_v <= 0) head_dim_v = s->head_dim_v ? s->head_dim_v : plan->head_dim;
+    plan->head_dim_v = head_dim_v;
+    if (head_dim_v % 8 != 0)
+        return wl_fail(error, WL_ERR_INPUT, NULL, 0, "head_dim_v", "%d is not a multiple of 8 (TMA moves 16-byte units)", head_dim_v);
+    if (!s->head_dim_v && head_dim_v != plan->head_dim)
+        return wl_fail(error, WL_ERR_INPUT, NULL, 0, "head_dim_v", "%d is not head_dim, %d: schedule %s serves V and O of the same only", head_dim_v,
+                       plan->head_dim, s->name);
+    if (s->head_dim_v && head_dim_v > s->head_dim_v)
+        return wl_fail(error, WL_ERR_INPUT, NULL, 0, "head_dim_v", "%d is outside what schedule %s serves: 8 to %d", head_dim_v, s->name,
+                       s->head_dim_v);
+    return WL_OK;
+}
+
 enum wl_status wl_plan_make(struct wl_plan *plan, const struct wl_schedule *schedule,
                             const struct wl_specialization *special, struct wl_error *error) {
     memset(plan, 0, sizeof *plan);
@@ -33,6 +48,7 @@ enum wl_status wl_plan_make(struct wl_plan *plan, const struct wl_schedule *sche
         return wl_fail(error, WL_ERR_INPUT, NULL, 0, "causal", "%s is not what schedule %s serves: masks = \"%s\"", plan->causal ? "true" : "false",
                        schedule->name, plan->causal ? "full" : "causal");
     enum wl_status status = resolve_head_dim(plan, special ? special->head_dim : 0, error);
+    if (status == WL_OK) status = resolve_head_dim_v(plan, special ? special->head_dim_v : 0, error);
     if (status != WL_OK) return status;
     status = wl_exp2poly_fit(&plan->poly, schedule->exp2_degree, error);
     if (status != WL_OK) return status;
@@ -42,9 +58,9 @@ enum wl_status wl_plan_make(struct wl_plan *plan, const struct wl_schedule *sche
     plan->longest_first = plan->scheduler == WL_SCHEDULER_LPT || (plan->causal && plan->scheduler != WL_SCHEDULER_PERSISTENT);
     plan->head_order = schedule->head_order;
     if (plan->head_order == WL_HEAD_ORDER_AUTO) plan->head_order = plan->longest_first ? WL_HEAD_ORDER_SECTION : WL_HEAD_ORDER_HEAD;
-    plan->l2_keys = plan->arch->l2_bytes / 6 * 5 / (plan->head_dim * 4);
+    plan->l2_keys = plan->arch->l2_bytes / 6 * 5 / (2 * (plan->head_dim + plan->head_dim_v));
     plan->head_dim_qk = wl_round_up(plan->head_dim, 16); /* K of an MMA */
-    plan->head_dim_pv = wl_round_up(plan->head_dim, 16); /* N */
+    plan->head_dim_pv = wl_round_up(plan->head_dim_v, 16); /* N */
     plan->qk = plan->pv = plan->v = wl_plan_tile_of(plan->head_dim, WL_BLOCK_DIM);
     plan->cluster = 1;
     plan->kv_rows = schedule->tile_n;

@@ -18,6 +18,7 @@ struct wl_specialization {
     int head_dim;    /* multiple of 8 up to the schedule's */
     int dtype;       /* enum wl_dtype, -1: the schedule's */
     int causal;      /* 0, 1, -1: the schedule's */
+    int head_dim_v;  /* of V and O; 0: the schedule's, else head_dim */
 };
 
 struct wl_plan_role {
@@ -56,12 +57,13 @@ struct wl_plan {
     const struct wl_arch *arch;
     enum wl_dtype dtype;
     bool causal;
-    int head_dim;              /* of the problem */
+    int head_dim, head_dim_v;  /* of the problem */
     int head_dim_qk;           /* rounded up to the MMA's K (16) */
     int head_dim_pv;           /* rounded up to the MMA's N (16) */
     struct wl_plan_tile qk, pv; /* of Q and K; of O */
     struct wl_plan_tile v;     /* of V: as O's, of a pair half of its columns */
     int cluster;               /* CTAs that work on a tile: 1, or a pair, each with query rows of its own and half of each K and V tile */
+    int kv_shift;              /* K in an odd ring slot begins so many bytes before the slot, V behind; 0: slots are alike */
     int kv_rows;               /* of a CTA's K tile */
     int threads;
     int regs_launch;           /* per thread at launch, before setmaxnreg */

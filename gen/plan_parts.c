@@ -49,17 +49,32 @@ void wl_plan_add_smem(struct wl_plan *plan, const char *name, int size, int coun
     plan->smem_bytes = offset + stride * (count - 1) + size;
 }
 
-enum wl_status wl_plan_add_ring(struct wl_plan *plan, int slot_bytes, struct wl_error *error) {
+/* Bytes of a ring of so many slots, which take K and V by turns. */
+static int ring_bytes(const struct wl_plan *plan, int slots, int k_bytes, int v_bytes) {
+    if (!plan->kv_shift) return slots * (k_bytes > v_bytes ? k_bytes : v_bytes);
+    return slots / 2 * (k_bytes + v_bytes) + slots % 2 * k_bytes;
+}
+
+/* Where K tiles are larger, slots are large and small by turns: [K V K]. In an odd number of them each slot takes both
+ * in turn, and K in a small one begins before it, where the slot before then has a V that leaves room: [V K V]. */
+enum wl_status wl_plan_add_ring(struct wl_plan *plan, int k_bytes, int v_bytes, struct wl_error *error) {
     int stages = plan->schedule.stages_kv, room = plan->arch->smem_bytes - wl_round_up(plan->smem_bytes, WL_TILE_ALIGN);
-    wl_plan_add_smem(plan, "KV", slot_bytes, stages, WL_TILE_ALIGN);
+    bool uneven = k_bytes > v_bytes && (k_bytes - v_bytes) / 2 % WL_TILE_ALIGN == 0 && plan->cluster == 1 &&
+                  plan->schedule.s_stages == 1; /* by turns: with two S tiles a second K comes before the first V */
+    plan->kv_shift = uneven ? (k_bytes - v_bytes) / 2 : 0;
+    int stride = uneven ? (k_bytes + v_bytes) / 2 : ring_bytes(plan, 1, k_bytes, v_bytes), fit = 0;
+    wl_plan_add_smem(plan, "KV", stride, stages, WL_TILE_ALIGN);
+    struct wl_plan_region *ring = &plan->smem[plan->smem_count - 1];
+    ring->size = ring_bytes(plan, stages, k_bytes, v_bytes) - (stages - 1) * stride;
+    plan->smem_bytes = ring->offset + ring_bytes(plan, stages, k_bytes, v_bytes);
     if (plan->smem_bytes <= plan->arch->smem_bytes) return WL_OK;
-    int fit = room > 0 ? room / slot_bytes : 0;
+    while (ring_bytes(plan, fit + 1, k_bytes, v_bytes) <= room) fit++;
     if (fit < 2)
         return wl_plan_refuse(plan, error, WL_FIELD_tile_n,
                               "two stages of %d B need %d B of shared memory with the rest, %s has %d B: choose smaller tiles",
-                              slot_bytes, plan->arch->smem_bytes - room + 2 * slot_bytes, plan->arch->name, plan->arch->smem_bytes);
+                              stride, plan->arch->smem_bytes - room + ring_bytes(plan, 2, k_bytes, v_bytes), plan->arch->name, plan->arch->smem_bytes);
     return wl_plan_refuse(plan, error, WL_FIELD_stages_kv,
-                          "%d stages of %d B need %d B of shared memory with the rest, %s has %d B (%d fit)", stages, slot_bytes,
+                          "%d stages of %d B need %d B of shared memory with the rest, %s has %d B (%d fit)", stages, stride,
                           plan->smem_bytes, plan->arch->name, plan->arch->smem_bytes, fit);
 }
 
@@ -101,8 +116,10 @@ static void add_param(struct wl_launch *launch, enum wl_param_kind kind, enum wl
 
 /* An identifier: the schedule's name and what the kernel is specialised for. */
 static void entry_name(const struct wl_plan *plan, char *out, size_t bytes) {
-    snprintf(out, bytes, "%s_%s_d%d_%s", plan->schedule.name, plan->dtype == WL_BF16 ? "bf16" : "fp16", plan->head_dim,
-             plan->causal ? "causal" : "full");
+    int length = snprintf(out, bytes, "%s_%s_d%d", plan->schedule.name, plan->dtype == WL_BF16 ? "bf16" : "fp16", plan->head_dim);
+    if (plan->head_dim_v != plan->head_dim && length < (int)bytes)
+        length += snprintf(out + length, bytes - (size_t)length, "v%d", plan->head_dim_v);
+    if (length < (int)bytes) snprintf(out + length, bytes - (size_t)length, "_%s", plan->causal ? "causal" : "full");
     for (char *c = out; *c; c++)
         if (!isalnum((unsigned char)*c)) *c = '_';
     if (isdigit((unsigned char)out[0])) out[0] = '_';
@@ -119,6 +136,7 @@ void wl_plan_launch_forward(struct wl_plan *plan, int rows_per_tile, int o_rows)
     l->grid = plan->scheduler == WL_SCHEDULER_PERSISTENT || plan->scheduler == WL_SCHEDULER_LPT ? WL_GRID_PERSISTENT : WL_GRID_TILES;
     l->rows_per_tile = rows_per_tile;
     l->head_dim = plan->head_dim;
+    l->head_dim_v = plan->head_dim_v;
     l->dtype = plan->dtype;
     l->causal = plan->causal;
     int offset = 0;

@@ -23,7 +23,7 @@ void wl_plan_add_barrier(struct wl_plan *plan, struct wl_plan_barrier barrier); 
 void wl_plan_close_barriers(struct wl_plan *plan);
 void wl_plan_add_smem(struct wl_plan *plan, const char *name, int size, int count, int align);
 /* The K/V ring, last: refuses stages_kv when it does not fit and says how many do. */
-enum wl_status wl_plan_add_ring(struct wl_plan *plan, int slot_bytes, struct wl_error *error);
+enum wl_status wl_plan_add_ring(struct wl_plan *plan, int k_bytes, int v_bytes, struct wl_error *error);
 
 /* Threads and registers at launch from the roles' warps, and the sum of the warpgroups' budgets against the pool.
  * many: the field to blame, whose budget `groups_of_many` warpgroups have. */

@@ -68,7 +68,7 @@ static enum wl_status plan_tmem(struct wl_plan *plan, struct wl_error *error) {
     int o_cols = wl_round_up(plan->head_dim_pv, 32), total = s_tiles * s_stride + s->q_tiles * o_cols;
     if (s->q_tiles > 1 && s->q_tiles * (o_cols + 32) > plan->arch->tmem_cols)
         return wl_plan_refuse(plan, error, WL_FIELD_q_tiles, "O of %d query tiles of head_dim %d leaves S no columns of tensor memory: 1 fits",
-                              s->q_tiles, plan->head_dim);
+                              s->q_tiles, plan->head_dim_v);
     if (total > plan->arch->tmem_cols)
         return wl_plan_refuse(plan, error, WL_FIELD_tile_n, "S and O of %d query tiles need %d columns of tensor memory, %s has %d (%d fits)",
                               s->q_tiles, total, plan->arch->name, plan->arch->tmem_cols, (plan->arch->tmem_cols / s->q_tiles - o_cols) / s->s_stages / 32 * 32);
@@ -84,6 +84,7 @@ static enum wl_status plan_tmem(struct wl_plan *plan, struct wl_error *error) {
 #define TILE_READERS "softmax+correction+mma+load+epilogue"
 
 static bool has_barrier(const struct wl_plan *plan, const char *name) {
+    if (strcmp(name, "o_smem_empty") == 0) return !plan->schedule.o_over_q;
     if (strcmp(name, "p_last") == 0) return plan->p_split < plan->schedule.tile_n;
     return strncmp(name, "tile_", 5) != 0 || plan->scheduler == WL_SCHEDULER_CLC;
 }
@@ -96,7 +97,8 @@ static void plan_barriers(struct wl_plan *plan) {
     const struct wl_plan_barrier rows[] = {
         /* clang-format off */
         {"q_full",       0, q,  1,         "load",               "mma",        "Q in shared memory"},
-        {"q_empty",      0, q,  1,         "mma",                "load",       "Q's shared memory, until all QK have read it"},
+        {"q_empty",      0, q,  1,         s->o_over_q ? "epilogue" : "mma", "load",
+         s->o_over_q ? "Q's shared memory, where O was, until TMA has read it" : "Q's shared memory, until all QK have read it"},
         {"kv_full",      0, kv, 1,         "load",               "mma",        "the K or V tile of a ring slot"},
         {"kv_empty",     0, kv, 1,         "mma",                "load",       "a ring slot, until its MMAs have read it"},
         {"s_full",       0, st, 1,         "mma",                "softmax",    s->s_stages > 1 ? "S in tensor memory" : "S in tensor memory; PV of the step before is done too"},
@@ -123,10 +125,18 @@ static enum wl_status plan_smem(struct wl_plan *plan, struct wl_error *error) {
     /* factor[q_tiles][128], then sum[q_tiles][128]; as many again for a second S tile */
     wl_plan_add_smem(plan, "stats", 2 * s->q_tiles * s->s_stages * s->tile_m * STATS_BYTES, 1, 16);
     if (plan->scheduler == WL_SCHEDULER_CLC) wl_plan_add_smem(plan, "tile", TILE_RESPONSE_BYTES, TILE_SLOTS, 16);
-    wl_plan_add_smem(plan, "O", wl_plan_tile_bytes(&plan->pv, s->tile_m), s->q_tiles, WL_TILE_ALIGN);
+    if (!s->o_over_q) wl_plan_add_smem(plan, "O", wl_plan_tile_bytes(&plan->pv, s->tile_m), s->q_tiles, WL_TILE_ALIGN);
     wl_plan_add_smem(plan, "Q", wl_plan_tile_bytes(&plan->qk, s->tile_m), s->q_tiles, WL_TILE_ALIGN);
-    int k_bytes = wl_plan_tile_bytes(&plan->qk, plan->kv_rows), v_bytes = wl_plan_tile_bytes(&plan->v, s->tile_n);
-    return wl_plan_add_ring(plan, k_bytes > v_bytes ? k_bytes : v_bytes, error);
+    if (s->o_over_q) { /* seen as O too, not counted again */
+        struct wl_plan_region o = plan->smem[plan->smem_count - 1];
+        o.name = "O";
+        o.size = wl_plan_tile_bytes(&plan->pv, s->tile_m);
+        if (o.size > o.stride)
+            return wl_plan_refuse(plan, error, WL_FIELD_o_over_q, "an O tile of %d B does not fit where a Q tile of %d B was: false", o.size, o.stride);
+        plan->smem[plan->smem_count] = plan->smem[plan->smem_count - 1]; /* what follows is laid behind Q */
+        plan->smem[plan->smem_count++ - 1] = o;
+    }
+    return wl_plan_add_ring(plan, wl_plan_tile_bytes(&plan->qk, plan->kv_rows), wl_plan_tile_bytes(&plan->v, s->tile_n), error);
 }
 
 /* Blocks of 32 columns where they are filled better: 8 to 32, 72 to 96. */
@@ -135,12 +145,13 @@ static struct wl_plan_tile tile_of(int columns) {
 }
 
 static void plan_tiles(struct wl_plan *plan) {
-    plan->qk = plan->pv = plan->v = tile_of(plan->head_dim);
+    plan->qk = tile_of(plan->head_dim);
+    plan->pv = plan->v = tile_of(plan->head_dim_v);
     if (!plan->schedule.cta_pair) return;
     /* a pair's MMAs split N, the keys of K and the columns of V, between the CTAs */
     plan->cluster = 2;
     plan->kv_rows = plan->schedule.tile_n / 2;
-    plan->head_dim_pv = wl_round_up(plan->head_dim, 32); /* N of a pair's MMA with A in tensor memory [oracle: cutlass] */
+    plan->head_dim_pv = wl_round_up(plan->head_dim_v, 32); /* N of a pair's MMA with A in tensor memory [oracle: cutlass] */
     plan->v = tile_of(plan->head_dim_pv / 2);
 }
 

@@ -70,7 +70,7 @@ enum wl_status wl_plan_sm90_forward(struct wl_plan *plan, struct wl_error *error
     if (status != WL_OK) return status;
     plan_barriers(plan);
     wl_plan_add_smem(plan, "Q", wl_plan_tile_bytes(&plan->qk, s->tile_m), s->stages_q, WL_TILE_ALIGN);
-    status = wl_plan_add_ring(plan, wl_plan_tile_bytes(&plan->qk, s->tile_n), error);
+    status = wl_plan_add_ring(plan, wl_plan_tile_bytes(&plan->qk, s->tile_n), wl_plan_tile_bytes(&plan->v, s->tile_n), error);
     if (status != WL_OK) return status;
     wl_plan_launch_forward(plan, s->tile_m * s->cluster, s->tile_m);
     share_loads(&plan->launch, s);

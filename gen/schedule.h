@@ -36,12 +36,14 @@ struct wl_schedule {
     int head_dim;    /* largest head dimension it serves; tiles are padded to it */
     int head_dim_min; /* smallest */
     enum wl_masks masks;
+    int head_dim_v;   /* largest of V and O; 0: always that of Q and K */
     enum wl_dtype dtype;
     bool causal;
     int tile_m, tile_n, q_tiles;
     int s_stages;
     int stages_kv, stages_q;
     bool cta_pair;
+    bool o_over_q;
     int exp2_degree;
     double exp2_share;
     double rescale_threshold;

@@ -26,8 +26,8 @@ static void dense(struct wl_view *view, int64_t seqlen, int64_t heads, int64_t d
 void wl_attention_dense(struct wl_attention *problem) {
     dense(&problem->q, problem->seqlen_q, problem->heads, problem->head_dim);
     dense(&problem->k, problem->seqlen_k, problem->heads_kv, problem->head_dim);
-    dense(&problem->v, problem->seqlen_k, problem->heads_kv, problem->head_dim);
-    dense(&problem->o, problem->seqlen_q, problem->heads, problem->head_dim);
+    dense(&problem->v, problem->seqlen_k, problem->heads_kv, wl_attention_dim_v(problem));
+    dense(&problem->o, problem->seqlen_q, problem->heads, wl_attention_dim_v(problem));
 }
 
 /* ---- sizes ---- */
@@ -57,7 +57,8 @@ enum wl_status wl_attention_check_sizes(const struct wl_attention *problem, stru
         int64_t value;
     } rows[] = {{"batch", problem->batch},       {"heads", problem->heads},
                 {"heads_kv", problem->heads_kv}, {"seqlen_q", problem->seqlen_q},
-                {"seqlen_k", problem->seqlen_k}, {"head_dim", problem->head_dim}};
+                {"seqlen_k", problem->seqlen_k}, {"head_dim", problem->head_dim},
+                {"head_dim_v", wl_attention_dim_v(problem)}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         if (rows[i].value < 1)
             return bad(error, rows[i].field, "%" PRId64 ": must be at least 1", rows[i].value);
@@ -67,6 +68,8 @@ enum wl_status wl_attention_check_sizes(const struct wl_attention *problem, stru
     }
     if (problem->head_dim % 8)
         return bad(error, "head_dim", "%" PRId64 ": must be a multiple of 8", problem->head_dim);
+    if (problem->head_dim_v % 8)
+        return bad(error, "head_dim_v", "%" PRId64 ": must be a multiple of 8", problem->head_dim_v);
     if (problem->heads % problem->heads_kv)
         return bad(error, "heads_kv", "%" PRId64 ": must divide heads, which is %" PRId64, problem->heads_kv,
                    problem->heads);
@@ -74,6 +77,10 @@ enum wl_status wl_attention_check_sizes(const struct wl_attention *problem, stru
         return bad(error, "q", "its size in bytes does not fit in 64 bits");
     if (!countable(problem->batch, problem->seqlen_k, problem->heads_kv, problem->head_dim, ELEMENT_BYTES))
         return bad(error, "k", "its size in bytes does not fit in 64 bits");
+    if (!countable(problem->batch, problem->seqlen_k, problem->heads_kv, wl_attention_dim_v(problem), ELEMENT_BYTES))
+        return bad(error, "v", "its size in bytes does not fit in 64 bits");
+    if (!countable(problem->batch, problem->seqlen_q, problem->heads, wl_attention_dim_v(problem), ELEMENT_BYTES))
+        return bad(error, "o", "its size in bytes does not fit in 64 bits");
     if (!countable(problem->batch, problem->seqlen_q, problem->heads, 1, sizeof(float)))
         return bad(error, "lse", "its size in bytes does not fit in 64 bits");
     if (problem->dtype != WL_BF16 && problem->dtype != WL_FP16)
@@ -121,14 +128,14 @@ static bool rows_overlap(const struct axis axes[3], int64_t dim) {
 
 static enum wl_status check_tensor(const char *name, const struct wl_view *view,
                                    const struct wl_attention *problem, int64_t seqlen, int64_t heads,
-                                   bool written, struct wl_error *error) {
+                                   int64_t dim, bool written, struct wl_error *error) {
     const struct axis axes[3] = {{"batch", problem->batch, view->batch_stride},
                                  {"seq", seqlen, view->seq_stride},
                                  {"head", heads, view->head_stride}};
     if (!view->address) return bad(error, name, "no address");
     if (view->address % ALIGN)
         return bad(error, name, "address 0x%" PRIx64 " is not a multiple of 16", view->address);
-    int64_t last = problem->head_dim; /* elements from the address to the end of the last row */
+    int64_t last = dim; /* elements from the address to the end of the last row */
     for (int i = 0; i < 3; i++) {
         enum wl_status status = check_axis(name, &axes[i], error);
         if (status) return status;
@@ -141,7 +148,7 @@ static enum wl_status check_tensor(const char *name, const struct wl_view *view,
     if (__builtin_mul_overflow((uint64_t)last, ELEMENT_BYTES, &bytes) ||
         __builtin_add_overflow(view->address, bytes, &end))
         return bad(error, name, "its strides reach further than 64 bits");
-    if (written && rows_overlap(axes, problem->head_dim))
+    if (written && rows_overlap(axes, dim))
         return bad(error, name, "its strides make rows overlap");
     return WL_OK;
 }
@@ -149,10 +156,10 @@ static enum wl_status check_tensor(const char *name, const struct wl_view *view,
 enum wl_status wl_attention_check(const struct wl_attention *problem, struct wl_error *error) {
     const struct wl_attention *p = problem;
     enum wl_status status = wl_attention_check_sizes(p, error);
-    if (!status) status = check_tensor("q", &p->q, p, p->seqlen_q, p->heads, false, error);
-    if (!status) status = check_tensor("k", &p->k, p, p->seqlen_k, p->heads_kv, false, error);
-    if (!status) status = check_tensor("v", &p->v, p, p->seqlen_k, p->heads_kv, false, error);
-    if (!status) status = check_tensor("o", &p->o, p, p->seqlen_q, p->heads, true, error);
+    if (!status) status = check_tensor("q", &p->q, p, p->seqlen_q, p->heads, p->head_dim, false, error);
+    if (!status) status = check_tensor("k", &p->k, p, p->seqlen_k, p->heads_kv, p->head_dim, false, error);
+    if (!status) status = check_tensor("v", &p->v, p, p->seqlen_k, p->heads_kv, wl_attention_dim_v(p), false, error);
+    if (!status) status = check_tensor("o", &p->o, p, p->seqlen_q, p->heads, wl_attention_dim_v(p), true, error);
     if (!status && p->lse % sizeof(float))
         status = bad(error, "lse", "address 0x%" PRIx64 " is not a multiple of 4", p->lse);
     return status;

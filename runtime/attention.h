@@ -7,6 +7,10 @@
 #include "runtime/jit.h"
 #include "runtime/warploom.h"
 
+static inline int64_t wl_attention_dim_v(const struct wl_attention *problem) { /* of V and O */
+    return problem->head_dim_v ? problem->head_dim_v : problem->head_dim;
+}
+
 double wl_attention_scale(const struct wl_attention *problem); /* as used */
 
 /* WL_ERR_INPUT with the field's name for sizes and scale that are no problem at all: zero, negative, not

@@ -33,6 +33,9 @@ static enum wl_status check_kernel(const struct wl_launch *launch, const struct 
     if (problem->head_dim != (int64_t)launch->head_dim)
         return wl_fail(error, WL_ERR_INPUT, NULL, 0, "head_dim", "%" PRId64 ": the kernel is for %u",
                        problem->head_dim, launch->head_dim);
+    if (wl_attention_dim_v(problem) != (int64_t)launch->head_dim_v)
+        return wl_fail(error, WL_ERR_INPUT, NULL, 0, "head_dim_v", "%" PRId64 ": the kernel is for %u",
+                       wl_attention_dim_v(problem), launch->head_dim_v);
     if (problem->dtype != (enum wl_dtype)launch->dtype)
         return wl_fail(error, WL_ERR_INPUT, NULL, 0, "dtype", "the kernel is for %s",
                        launch->dtype == WL_BF16 ? "bf16" : "fp16");
@@ -65,12 +68,12 @@ static void view_of(struct wl_tensor_view *tensor, const struct wl_attention *pr
     static const char *const names[] = {"q", "k", "v", "o"};
     const struct wl_view *views[] = {&problem->q, &problem->k, &problem->v, &problem->o};
     const struct wl_view *view = views[which];
-    bool keys = which == WL_TENSOR_K || which == WL_TENSOR_V;
+    bool keys = which == WL_TENSOR_K || which == WL_TENSOR_V, values = which == WL_TENSOR_V || which == WL_TENSOR_O;
     *tensor = (struct wl_tensor_view){
         .name = names[which],
         .dtype = problem->dtype,
         .address = view->address,
-        .size = {(uint64_t)problem->head_dim, (uint64_t)(keys ? problem->seqlen_k : problem->seqlen_q),
+        .size = {(uint64_t)(values ? wl_attention_dim_v(problem) : problem->head_dim), (uint64_t)(keys ? problem->seqlen_k : problem->seqlen_q),
                  (uint64_t)(keys ? problem->heads_kv : problem->heads), (uint64_t)problem->batch},
         .stride = {1, view->seq_stride, view->head_stride, view->batch_stride},
     };

@@ -8,7 +8,7 @@
 #include "gen/arena.h"
 #include "gen/version.h"
 
-#define FORMAT 1
+#define FORMAT 2
 
 static const char magic[8] = "WLKERNEL"; /* not terminated */
 

@@ -57,6 +57,10 @@ static bool fits(const struct search *search, char *reason, size_t room) {
         return snprintf(reason, room, "serves head dimensions %d to %d", s->head_dim_min, s->head_dim), false;
     if (!wl_schedule_serves(s, c->problem->causal))
         return snprintf(reason, room, "serves %s attention", s->masks == WL_MASKS_FULL ? "full" : "causal"), false;
+    int dim_v = c->problem->head_dim_v ? c->problem->head_dim_v : dim;
+    if (s->head_dim_v ? dim_v > s->head_dim_v : dim_v != dim)
+        return snprintf(reason, room, s->head_dim_v ? "serves V and O of head dimension 8 to %d" : "serves V and O of the head dimension of Q and K",
+                        s->head_dim_v), false;
     snprintf(reason, room, "taken: %s, head dimensions %d to %d", s->target, s->head_dim_min, s->head_dim);
     return true;
 }
@@ -123,13 +127,16 @@ enum wl_status wl_choose_schedule(struct wl_schedule *schedule, const struct wl_
                                   struct wl_text *why, struct wl_error *error) {
     struct search search = {.choice = choice, .schedule = schedule, .why = why, .error = error};
     const char *named = choice->problem->schedule;
+    char dims[48];
+    int length = snprintf(dims, sizeof dims, "%d", choice->problem->head_dim);
+    if (choice->problem->head_dim_v && choice->problem->head_dim_v != choice->problem->head_dim)
+        snprintf(dims + length, sizeof dims - (size_t)length, " with %d for V", choice->problem->head_dim_v);
     enum wl_status status = named ? consider(&search, named, NULL) : consider_all(&search);
     if (!status && (search.seen.failed || (why && why->failed)))
         status = wl_fail(error, WL_ERR_NO_MEMORY, NULL, 0, NULL, "no memory to look for a schedule");
     if (!status && !search.found)
         status = wl_fail(error, WL_ERR_INPUT, NULL, 0, "head_dim",
-                         "no schedule serves head dimension %d on %s: %s", choice->problem->head_dim,
-                         choice->target, search.seen.bytes ? search.seen.bytes : "there is none");
+                         "no schedule serves head dimension %s on %s: %s", dims, choice->target, search.seen.bytes ? search.seen.bytes : "there is none");
     wl_text_fini(&search.seen);
     return status;
 }

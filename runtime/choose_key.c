@@ -87,7 +87,7 @@ static enum wl_status add_path(XXH3_state_t *state, const char *path, struct wl_
 
 static void add_problem(XXH3_state_t *state, const struct wl_choice *choice) {
     const struct wl_problem *p = choice->problem;
-    const int32_t numbers[] = {p->head_dim, (int32_t)p->dtype, p->causal};
+    const int32_t numbers[] = {p->head_dim, p->head_dim_v ? p->head_dim_v : p->head_dim, (int32_t)p->dtype, p->causal};
     if (choice->auxiliary) add_text(state, choice->auxiliary); /* of another length than all numbers */
     else add(state, numbers, sizeof numbers);
     add_text(state, choice->target);

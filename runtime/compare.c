@@ -16,8 +16,8 @@ struct place {
 };
 
 static struct place place_of(const struct wl_attention *problem, int64_t dense) {
-    struct place place = {.dim = dense % problem->head_dim};
-    dense /= problem->head_dim;
+    struct place place = {.dim = dense % wl_attention_dim_v(problem)};
+    dense /= wl_attention_dim_v(problem);
     place.head = dense % problem->heads;
     dense /= problem->heads;
     place.row = dense % problem->seqlen_q;
@@ -41,7 +41,7 @@ static double distance(double value, double exact) {
 
 void wl_compare_output(struct wl_compare *result, const struct wl_attention *problem, const double *exact,
                        const float *plain) {
-    int64_t count = problem->batch * problem->seqlen_q * problem->heads * problem->head_dim, worst = 0;
+    int64_t count = problem->batch * problem->seqlen_q * problem->heads * wl_attention_dim_v(problem), worst = 0;
     *result = (struct wl_compare){.error = -1};
     for (int64_t i = 0; i < count; i++) {
         struct place place = place_of(problem, i);

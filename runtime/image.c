@@ -27,7 +27,8 @@ enum wl_status wl_image_generate(struct wl_image *image, const struct wl_choice 
                                  struct wl_error *error) {
     if (choice->auxiliary) return wl_nvrtc_generate(image, choice->auxiliary, choice->target, error);
     const struct wl_problem *p = choice->problem;
-    const struct wl_specialization special = {p->head_dim, (int)p->dtype, p->causal};
+    const struct wl_specialization special = {p->head_dim, (int)p->dtype, p->causal,
+                                              p->head_dim_v ? p->head_dim_v : p->head_dim};
     struct wl_schedule schedule;
     struct wl_text ptx = {0};
     double start = now_ms();

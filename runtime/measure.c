@@ -14,8 +14,8 @@
 #define BLOCK_ROWS    4096
 
 double wl_attention_flops(const struct wl_attention *p) {
-    double all = 4.0 * (double)p->batch * (double)p->heads * (double)p->seqlen_q * (double)p->seqlen_k *
-                 (double)p->head_dim;
+    double all = 2.0 * (double)p->batch * (double)p->heads * (double)p->seqlen_q * (double)p->seqlen_k *
+                 (double)(p->head_dim + wl_attention_dim_v(p));
     return p->causal ? all / 2 : all;
 }
 
@@ -156,7 +156,7 @@ static enum wl_status fill(struct wl_driver *driver, CUdeviceptr to, size_t byte
 static void make_block(const struct wl_attention *p, int tensor, uint16_t *block) {
     struct wl_input_stream stream;
     float row[256];
-    size_t dim = (size_t)p->head_dim;
+    size_t dim = (size_t)(tensor == WL_TENSOR_V ? wl_attention_dim_v(p) : p->head_dim);
     wl_input_start(&stream, WL_INPUT_NORMAL, tensor, 1);
     for (size_t i = 0; i < BLOCK_ROWS; i++) {
         wl_input_row(&stream, i, row, (int)dim);
@@ -168,9 +168,10 @@ enum wl_status wl_measure_tensors(struct wl_driver *driver, struct wl_attention 
     struct wl_view *const views[] = {&p->q, &p->k, &p->v, &p->o};
     enum wl_status status = wl_attention_check_sizes(p, error);
     if (status) return status;
-    if (p->head_dim > 256)
-        return wl_fail(error, WL_ERR_INPUT, NULL, 0, "head_dim", "%d: at most 256", (int)p->head_dim);
-    size_t row = (size_t)p->head_dim * 2, block_bytes = BLOCK_ROWS * row;
+    int64_t dim_v = wl_attention_dim_v(p), most = dim_v > p->head_dim ? dim_v : p->head_dim;
+    if (most > 256)
+        return wl_fail(error, WL_ERR_INPUT, NULL, 0, "head_dim", "%d: at most 256", (int)most);
+    size_t block_bytes = BLOCK_ROWS * (size_t)most * 2;
     size_t query = (size_t)p->batch * (size_t)p->heads * (size_t)p->seqlen_q;
     size_t key = (size_t)p->batch * (size_t)p->heads_kv * (size_t)p->seqlen_k;
     uint16_t *block = wl_realloc(NULL, block_bytes);
@@ -179,12 +180,12 @@ enum wl_status wl_measure_tensors(struct wl_driver *driver, struct wl_attention 
     wl_attention_dense(p);
     for (int i = 0; i < 4 && !status; i++) {
         CUdeviceptr address = 0;
-        size_t bytes = (i == 0 || i == 3 ? query : key) * row;
+        size_t row = (size_t)(i < 2 ? p->head_dim : dim_v) * 2, bytes = (i == 0 || i == 3 ? query : key) * row;
         status = wl_driver_alloc(driver, bytes, &address, error);
         views[i]->address = address;
         if (status || i == 3) continue;
         make_block(p, i, block);
-        status = fill(driver, address, bytes, block, block_bytes, error);
+        status = fill(driver, address, bytes, block, BLOCK_ROWS * row, error);
     }
     CUdeviceptr lse = 0;
     if (!status) status = wl_driver_alloc(driver, query * sizeof(float), &lse, error);

@@ -22,6 +22,7 @@ struct job {
     double *o, *lse;                       /* exact: both dense; lse may be NULL */
     float *plain;                          /* plain: o, dense */
     int64_t rows, keys_padded, dim_padded; /* of a block; padded to whole tiles */
+    int64_t dim_v, dim_v_padded;
     int64_t row_blocks, tasks;
     bool wide; /* 32-byte vectors */
     _Atomic int64_t next;
@@ -70,9 +71,9 @@ static bool take(struct job *job, struct task *task) {
 static void count_elements(const struct job *job, int64_t counts[BUFFERS]) {
     counts[0] = job->rows * job->dim_padded;
     counts[1] = job->problem->head_dim * KEYS;
-    counts[2] = KEYS * job->dim_padded;
+    counts[2] = KEYS * job->dim_v_padded;
     counts[3] = job->rows * job->keys_padded;
-    counts[4] = job->rows * job->dim_padded;
+    counts[4] = job->rows * job->dim_v_padded;
     counts[5] = job->rows;
 }
 
@@ -103,23 +104,23 @@ static void count_elements(const struct job *job, int64_t counts[BUFFERS]) {
 /* Where a row's output lies: dense (batch, seq_q, head, dim). */
 static int64_t output_at(const struct wl_attention *problem, const struct task *task, int64_t r) {
     return ((task->batch * problem->seqlen_q + task->first + r) * problem->heads + task->head) *
-           problem->head_dim;
+           wl_attention_dim_v(problem);
 }
 
 static void store_double(const struct job *job, const struct buffers_double *b, const struct task *task) {
     for (int64_t r = 0; r < task->rows; r++) {
-        double *out = job->o + output_at(job->problem, task, r), *acc = b->acc + r * job->dim_padded;
+        double *out = job->o + output_at(job->problem, task, r), *acc = b->acc + r * job->dim_v_padded;
         bool empty = !visible_keys(job->problem, task->first + r);
-        for (int64_t d = 0; d < job->problem->head_dim; d++) out[d] = empty ? 0 : acc[d] / b->sum[r];
+        for (int64_t d = 0; d < job->dim_v; d++) out[d] = empty ? 0 : acc[d] / b->sum[r];
     }
 }
 
 static void store_float(const struct job *job, const struct buffers_float *b, const struct task *task) {
     enum wl_dtype dtype = job->problem->dtype;
     for (int64_t r = 0; r < task->rows; r++) {
-        float *out = job->plain + output_at(job->problem, task, r), *acc = b->acc + r * job->dim_padded;
+        float *out = job->plain + output_at(job->problem, task, r), *acc = b->acc + r * job->dim_v_padded;
         bool empty = !visible_keys(job->problem, task->first + r);
-        for (int64_t d = 0; d < job->problem->head_dim; d++)
+        for (int64_t d = 0; d < job->dim_v; d++)
             out[d] = empty ? 0 : wl_dtype_to_float(dtype, wl_dtype_from_float(dtype, acc[d] / b->sum[r]));
     }
 }
@@ -158,6 +159,8 @@ static enum wl_status run(struct job *job, int threads, struct wl_error *error) 
     if (status) return status;
     job->keys_padded = round_up(problem->seqlen_k, KEYS);
     job->dim_padded = round_up(problem->head_dim, 32);
+    job->dim_v = wl_attention_dim_v(problem);
+    job->dim_v_padded = round_up(job->dim_v, 32);
 #ifdef __x86_64__
     job->wide = __builtin_cpu_supports("avx2");
 #endif

@@ -5,7 +5,7 @@
  *     NAME(x)     x with the type's suffix ROUND_P(x)  what P is rounded to before PV
  *
  *     scores (rows x keys) = q (rows x dim) * kt (dim x KEYS, a block of keys at a time)
- *     acc    (rows x dim)  = p (rows x keys) * v (KEYS x dim, likewise)
+ *     acc    (rows x dim_v) = p (rows x keys) * v (KEYS x dim_v, likewise)
  *
  * The results depend neither on the tiling nor on the threads: see reference_multiply.h. */
 
@@ -30,10 +30,10 @@ struct NAME(buffers) {
 };
 
 /* One row of a tensor, widened. */
-static void NAME(widen)(REAL *to, int64_t step, const struct job *job, const struct wl_view *view,
+static void NAME(widen)(REAL *to, int64_t step, int64_t dim, const struct job *job, const struct wl_view *view,
                         int64_t batch, int64_t row, int64_t head) {
     const uint16_t *from = row_of(view, batch, row, head);
-    for (int64_t d = 0; d < job->problem->head_dim; d++)
+    for (int64_t d = 0; d < dim; d++)
         to[d * step] = wl_dtype_to_float(job->problem->dtype, from[d]);
 }
 
@@ -62,24 +62,24 @@ static void NAME(load_keys)(const struct job *job, REAL *to, const struct task *
     const struct wl_attention *problem = job->problem;
     const struct wl_view *view = transposed ? &problem->k : &problem->v;
     for (int64_t j = 0; j < KEYS; j++) {
-        REAL *place = transposed ? to + j : to + j * job->dim_padded;
-        int64_t step = transposed ? KEYS : 1;
+        REAL *place = transposed ? to + j : to + j * job->dim_v_padded;
+        int64_t step = transposed ? KEYS : 1, dim = transposed ? problem->head_dim : job->dim_v;
         if (first + j < problem->seqlen_k)
-            NAME(widen)(place, step, job, view, task->batch, first + j, task->head_kv);
+            NAME(widen)(place, step, dim, job, view, task->batch, first + j, task->head_kv);
         else
-            for (int64_t d = 0; d < problem->head_dim; d++) place[d * step] = 0;
+            for (int64_t d = 0; d < dim; d++) place[d * step] = 0;
     }
 }
 
 /* Fills buffers->acc (not yet divided) and sum; lse of row r through job->lse where wanted. */
 static void NAME(block)(const struct job *job, struct NAME(buffers) * b, const struct task *task) {
     const struct wl_attention *problem = job->problem;
-    int64_t dim = job->dim_padded, keys = task->keys;
+    int64_t dim = job->dim_padded, dim_v = job->dim_v_padded, keys = task->keys;
     memset(b->scores, 0, (size_t)(job->rows * job->keys_padded) * sizeof(REAL));
-    memset(b->acc, 0, (size_t)(job->rows * dim) * sizeof(REAL));
+    memset(b->acc, 0, (size_t)(job->rows * dim_v) * sizeof(REAL));
     memset(b->q, 0, (size_t)(job->rows * dim) * sizeof(REAL));
     for (int64_t r = 0; r < task->rows; r++)
-        NAME(widen)(b->q + r * dim, 1, job, &problem->q, task->batch, task->first + r, task->head);
+        NAME(widen)(b->q + r * dim, 1, problem->head_dim, job, &problem->q, task->batch, task->first + r, task->head);
     for (int64_t first = 0; first < keys; first += KEYS) {
         NAME(load_keys)(job, b->kt, task, first, true);
         MULTIPLY_OF(job)
@@ -93,7 +93,8 @@ static void NAME(block)(const struct job *job, struct NAME(buffers) * b, const s
     }
     for (int64_t first = 0; first < keys; first += KEYS) {
         NAME(load_keys)(job, b->v, task, first, false);
-        MULTIPLY_OF(job)(b->acc, dim, b->scores + first, job->keys_padded, b->v, dim, job->rows, dim, KEYS);
+        MULTIPLY_OF(job)
+        (b->acc, dim_v, b->scores + first, job->keys_padded, b->v, dim_v, job->rows, dim_v, KEYS);
     }
 }
 

@@ -261,6 +261,9 @@ static enum wl_status check(const struct wl_runtime *runtime, const struct wl_pr
     if (problem->head_dim < 8 || problem->head_dim % 8 || problem->head_dim > 65528)
         return wl_fail(error, WL_ERR_INPUT, NULL, 0, "head_dim", "%d: must be a multiple of 8, at least 8",
                        problem->head_dim);
+    if (problem->head_dim_v < 0 || problem->head_dim_v % 8 || problem->head_dim_v > 65528)
+        return wl_fail(error, WL_ERR_INPUT, NULL, 0, "head_dim_v", "%d: must be a multiple of 8, or 0 for head_dim",
+                       problem->head_dim_v);
     if (problem->dtype != WL_BF16 && problem->dtype != WL_FP16)
         return wl_fail(error, WL_ERR_INPUT, NULL, 0, "dtype", "%d: must be bf16 or fp16",
                        (int)problem->dtype);
@@ -301,9 +304,9 @@ enum wl_status wl_launch(const struct wl_kernel *kernel, const struct wl_attenti
 
 enum wl_status wl_attention_forward(struct wl_runtime *runtime, const struct wl_attention *problem,
                                     struct CUstream_st *stream, struct wl_error *error) {
-    int64_t dim = problem->head_dim;
+    int64_t dim = problem->head_dim, dim_v = wl_attention_dim_v(problem);
     const struct wl_problem special = {dim < 0 || dim > INT32_MAX ? 0 : (int32_t)dim, problem->dtype,
-                                       problem->causal, NULL};
+                                       problem->causal, NULL, dim_v < 0 || dim_v > INT32_MAX ? -1 : (int32_t)dim_v};
     const struct wl_kernel *kernel;
     enum wl_status status = wl_specialize(runtime, &special, &kernel, error);
     return status ? status : wl_attention_launch(kernel, problem, stream, error);

@@ -14,8 +14,9 @@ struct wl_slots {
 };
 
 struct wl_table_key wl_table_key(const struct wl_problem *p) {
+    uint64_t dim_v = (uint16_t)(p->head_dim_v ? p->head_dim_v : p->head_dim);
     return (struct wl_table_key){
-        (uint64_t)(uint32_t)p->head_dim << 16 | (uint64_t)(p->dtype & 0xff) << 8 | p->causal, p->schedule};
+        dim_v << 48 | (uint64_t)(uint32_t)p->head_dim << 16 | (uint64_t)(p->dtype & 0xff) << 8 | p->causal, p->schedule};
 }
 
 static size_t hash(const struct wl_table_key *key) {

@@ -18,7 +18,7 @@ struct wl_table { /* zeroed: empty */
 };
 
 struct wl_table_key {
-    uint64_t problem;     /* head_dim, dtype, causal, packed; WL_TABLE_AUXILIARY */
+    uint64_t problem;     /* head_dim_v, head_dim, dtype, causal, packed; WL_TABLE_AUXILIARY */
     const char *schedule; /* NULL: none named; the auxiliary kernel's name */
 };
 #define WL_TABLE_AUXILIARY UINT64_MAX

@@ -17,7 +17,7 @@ static double now_ms(void) {
 
 enum wl_status wl_trial_prepare(const struct wl_trial *t, struct wl_trial_result *r, struct wl_error *error) {
     struct wl_schedule schedule;
-    const struct wl_specialization special = {t->head_dim, t->dtype, t->causal};
+    const struct wl_specialization special = {t->head_dim, t->dtype, t->causal, t->head_dim_v};
     double start = now_ms();
     enum wl_status status = wl_schedule_load(&schedule, t->schedule, t->overrides, t->override_count, error);
     if (!status) status = wl_plan_make(&r->plan, &schedule, &special, error);
@@ -28,6 +28,7 @@ enum wl_status wl_trial_prepare(const struct wl_trial *t, struct wl_trial_result
                                        .seqlen_q = t->seq_q,
                                        .seqlen_k = t->seq_k,
                                        .head_dim = r->plan.head_dim,
+                                       .head_dim_v = r->plan.head_dim_v,
                                        .dtype = r->plan.dtype,
                                        .causal = r->plan.causal,
                                        .scale = t->scale};
@@ -41,7 +42,11 @@ enum wl_status wl_trial_prepare(const struct wl_trial *t, struct wl_trial_result
 
 /* ---- the tensors ---- */
 
-static size_t rows_of(const struct wl_attention *p, int tensor) { /* of head_dim elements */
+static size_t dim_of(const struct wl_attention *p, int tensor) {
+    return (size_t)(tensor == WL_TENSOR_V || tensor == WL_TENSOR_O ? wl_attention_dim_v(p) : p->head_dim);
+}
+
+static size_t rows_of(const struct wl_attention *p, int tensor) { /* of dim_of() elements */
     bool query = tensor == WL_TENSOR_Q || tensor == WL_TENSOR_O;
     return (size_t)p->batch * (size_t)(query ? p->heads : p->heads_kv) *
            (size_t)(query ? p->seqlen_q : p->seqlen_k);
@@ -59,7 +64,7 @@ static enum wl_status allocate(void **out, size_t count, size_t each, struct wl_
  */
 static void fill_input(const struct wl_trial *t, struct wl_trial_result *r, int tensor) {
     const struct wl_attention *p = &r->problem;
-    size_t rows = rows_of(p, tensor), dim = (size_t)p->head_dim;
+    size_t rows = rows_of(p, tensor), dim = dim_of(p, tensor);
     float row[1024];
     struct wl_input_stream stream;
     wl_input_start(&stream, t->input, tensor, t->seed);
@@ -76,11 +81,11 @@ static enum wl_status make_tensors(const struct wl_trial *t, struct wl_trial_res
     const struct wl_attention *p = &r->problem;
     enum wl_status status = WL_OK;
     for (int i = 0; i < 4 && !status; i++)
-        status = allocate((void **)&r->tensors[i], rows_of(p, i), (size_t)p->head_dim * 2, error);
+        status = allocate((void **)&r->tensors[i], rows_of(p, i), dim_of(p, i) * 2, error);
     if (!status) status = allocate((void **)&r->lse, rows_of(p, WL_TENSOR_O), sizeof *r->lse, error);
     if (status) return status;
     for (int i = 0; i < 3; i++) fill_input(t, r, i);
-    memset(r->tensors[WL_TENSOR_O], 0xff, rows_of(p, WL_TENSOR_O) * (size_t)p->head_dim * 2);
+    memset(r->tensors[WL_TENSOR_O], 0xff, rows_of(p, WL_TENSOR_O) * dim_of(p, WL_TENSOR_O) * 2);
     memset(r->lse, 0xff, rows_of(p, WL_TENSOR_O) * sizeof *r->lse);
     return WL_OK;
 }
@@ -108,7 +113,7 @@ static enum wl_status upload_all(struct wl_driver *driver, const struct wl_trial
     enum wl_status status = WL_OK;
     for (int i = 0; i < 4 && !status; i++)
         status =
-            upload(driver, r->tensors[i], rows_of(p, i) * (size_t)p->head_dim * 2, &b->tensors[i], error);
+            upload(driver, r->tensors[i], rows_of(p, i) * dim_of(p, i) * 2, &b->tensors[i], error);
     if (!status) status = upload(driver, r->lse, rows_of(p, WL_TENSOR_O) * sizeof *r->lse, &b->lse, error);
     return status;
 }
@@ -117,7 +122,7 @@ static enum wl_status download_all(struct wl_driver *driver, struct wl_trial_res
                                    const struct buffers *b, struct wl_error *error) {
     size_t rows = rows_of(&r->problem, WL_TENSOR_O);
     enum wl_status status = wl_driver_download(driver, r->tensors[WL_TENSOR_O], b->tensors[WL_TENSOR_O],
-                                               rows * (size_t)r->problem.head_dim * 2, error);
+                                               rows * dim_of(&r->problem, WL_TENSOR_O) * 2, error);
     return status ? status : wl_driver_download(driver, r->lse, b->lse, rows * sizeof *r->lse, error);
 }
 
@@ -153,7 +158,7 @@ out:
 
 static enum wl_status compare(struct wl_trial_result *r, struct wl_error *error) {
     const struct wl_attention *p = &r->problem;
-    size_t rows = rows_of(p, WL_TENSOR_O), elements = rows * (size_t)p->head_dim;
+    size_t rows = rows_of(p, WL_TENSOR_O), elements = rows * dim_of(p, WL_TENSOR_O);
     double *exact = NULL, *exact_lse = NULL, start = now_ms();
     float *plain = NULL;
     enum wl_status status = allocate((void **)&exact, elements, sizeof *exact, error);

@@ -21,7 +21,7 @@ struct wl_trial {
     const char *const *overrides; /* key=value */
     int override_count;
     int64_t batch, heads, heads_kv, seq_q, seq_k;
-    int head_dim;          /* 0: the schedule's */
+    int head_dim, head_dim_v; /* 0: the schedule's */
     int dtype, causal;     /* -1: the schedule's */
     double scale;          /* 0: 1 / sqrt(head_dim) */
     const float *given[3]; /* Q, K, V in (batch, seq, head, dim) order; NULL: made from input and seed */

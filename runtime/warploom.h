@@ -116,6 +116,7 @@ struct wl_view {                                   /* of a 16-bit tensor (batch,
 
 struct wl_attention {
     int64_t batch, heads, heads_kv, seqlen_q, seqlen_k, head_dim;
+    int64_t head_dim_v; /* of V and O; 0: as head_dim, that of Q and K */
     enum wl_dtype dtype;
     bool causal;
     double scale; /* 0: 1 / sqrt(head_dim) */
@@ -148,6 +149,7 @@ struct wl_problem { /* what a kernel is specialised for */
     enum wl_dtype dtype;
     bool causal;
     const char *schedule; /* a Lua file or a shipped name; NULL: the first that serves the problem */
+    int32_t head_dim_v;   /* of V and O; 0: as head_dim */
 };
 
 /* The kernel for a problem: from memory, else from the bundle (where no schedule is named), else from disk, else

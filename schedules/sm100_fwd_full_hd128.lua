@@ -5,6 +5,7 @@ return {
   pass         = "forward",
   head_dim     = 128,
   head_dim_min = 104,
+  head_dim_v   = 0,
   masks        = "full",       -- a pair walks the keys that the last of its 512 rows needs: under the causal mask 20 % more steps
                                -- than CTAs alone for 1k rows, 6 % for 4k
   dtype        = "bf16",
@@ -16,6 +17,7 @@ return {
   stages_kv    = 6,            -- slots of 16384 B, half a tile each: the bytes of sm100_fwd_hd128's 3
   cta_pair     = true,         -- shared memory 1296 clocks a step instead of 2064, so that the MMAs (2048) are the bound, as in
                                -- FlashAttention-4 [model: warploom explain; UNPROVEN: needs a B200]
+  o_over_q     = false,
 
   exp2_degree       = 3,
   exp2_share        = 0.125,   -- MUFU 1808 clocks a step; FlashAttention-4: 0.1875 [UNPROVEN: needs a B200]

@@ -6,6 +6,7 @@ return {
   pass         = "forward",
   head_dim     = 128,          -- largest; 104, 112 and 120 are zero-filled by TMA
   head_dim_min = 104,          -- smaller ones: sm100_fwd_hd96, sm100_fwd_hd64
+  head_dim_v   = 0,            -- V and O have the head dimension of Q and K
   dtype        = "bf16",       -- or "fp16"
   causal       = false,        -- or true: bottom-right aligned
 
@@ -14,6 +15,7 @@ return {
   q_tiles      = 2,            -- one computes softmax while the other's MMAs run; 1 for short sequences
   stages_kv    = 3,            -- ring slots of 32768 B shared by K and V; 4 do not fit
   cta_pair     = false,
+  o_over_q     = false,
 
   exp2_degree       = 3,       -- worst relative error 8.6e-5, far under bf16's rounding of P
   exp2_share        = 0.125,   -- of the row's exp2 on the FMA pipe; FlashAttention-4: 0.1875 full, 0.125 causal [UNPROVEN: needs a B200]

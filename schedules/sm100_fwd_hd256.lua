@@ -6,6 +6,7 @@ return {
   pass         = "forward",
   head_dim     = 256,          -- largest; 136, 144, .. 248 are zero-filled by TMA
   head_dim_min = 136,
+  head_dim_v   = 0,            -- V and O have the head dimension of Q and K
   dtype        = "bf16",
   causal       = false,
 
@@ -15,6 +16,7 @@ return {
   s_stages     = 2,            -- with 1 the MMAs would wait for each softmax
   stages_kv    = 3,            -- slots of 32768 B: half a K or V tile; 4 do not fit beside Q and O, 65536 B each
   cta_pair     = true,         -- one CTA has no room for two slots of whole tiles
+  o_over_q     = false,
 
   exp2_degree       = 3,
   exp2_share        = 0,       -- the MMAs take twice as long as MUFU: 2048 and 1032 clocks a step [model]

@@ -5,6 +5,7 @@ return {
   pass         = "forward",
   head_dim     = 64,
   head_dim_min = 8,
+  head_dim_v   = 0,            -- V and O have the head dimension of Q and K
   dtype        = "bf16",
   causal       = false,
 
@@ -13,6 +14,7 @@ return {
   q_tiles      = 2,
   stages_kv    = 10,           -- slots of 16384 B; 11 do not fit
   cta_pair     = false,
+  o_over_q     = false,
 
   exp2_degree       = 3,
   exp2_share        = 0.125,   -- FlashAttention-4: 0.125 [UNPROVEN: needs a B200]

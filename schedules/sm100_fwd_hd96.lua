@@ -5,6 +5,7 @@ return {
   pass         = "forward",
   head_dim     = 96,           -- largest; 72, 80 and 88 are zero-filled by TMA
   head_dim_min = 72,           -- smaller ones: sm100_fwd_hd64
+  head_dim_v   = 0,            -- V and O have the head dimension of Q and K
   dtype        = "bf16",
   causal       = false,
 
@@ -13,6 +14,7 @@ return {
   q_tiles      = 2,
   stages_kv    = 5,            -- ring slots of 24576 B; 6 do not fit
   cta_pair     = false,
+  o_over_q     = false,
 
   exp2_degree       = 3,
   exp2_share        = 0.25,    -- MUFU then takes as long as the MMAs: 1552 and 1536 clocks a step; 0.125: 1808 [model, ptxas 13.0]

@@ -77,7 +77,7 @@ static void bench_launch(struct wl_runtime *runtime) {
     struct wl_driver *driver = runtime->driver;
     struct wl_attention p = {
         .batch = 1, .heads = 4, .heads_kv = 4, .seqlen_q = 128, .seqlen_k = 128, .head_dim = 128};
-    const struct wl_problem special = {128, WL_BF16, false, NULL};
+    const struct wl_problem special = {128, WL_BF16, false, NULL, 0};
     double direct[ROUNDS], ours[ROUNDS], moving[ROUNDS];
     int calls =
         driver->emulated ? CALLS : 500; /* fewer than a GPU's queue holds: what is timed is not waiting */
@@ -129,7 +129,7 @@ struct finder {
 
 static void *find(void *user) {
     struct finder *f = user;
-    const struct wl_problem special = {128, WL_BF16, false, NULL};
+    const struct wl_problem special = {128, WL_BF16, false, NULL, 0};
     const struct wl_kernel *kernel;
     while (!atomic_load(f->go)) {}
     double start = now_ns();
@@ -167,7 +167,7 @@ static void bench_find(struct wl_runtime *runtime) {
 
 static double bench_start(const char *folder, bool warm) {
     const struct wl_options options = {.cache_dir = folder};
-    const struct wl_problem special = {128, WL_BF16, false, NULL};
+    const struct wl_problem special = {128, WL_BF16, false, NULL, 0};
     struct wl_kernel_report best = {0};
     for (int i = 0; i < 5; i++) {
         struct wl_runtime *runtime;

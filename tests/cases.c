@@ -9,13 +9,14 @@
 #define LEN(array) (sizeof(array) / sizeof((array)[0]))
 
 /* clang-format off */
-struct kernel { const char *schedule; int head_dim; const char *override; };
-static const struct kernel sm100[] = {{"sm100_fwd_hd64", 40, NULL},   {"sm100_fwd_hd64", 64, NULL}, {"sm100_fwd_hd128", 128, NULL},
-                                      {"sm100_fwd_hd96", 96, NULL}, {"sm100_fwd_hd64", 24, NULL},
-                                      {"sm100_fwd_hd256", 256, NULL}, {"sm100_fwd_hd128", 128, "cta_pair=true"},
-                                      {"sm100_fwd_hd64", 64, "cta_pair=true"}};
-static const struct kernel sm90[] = {{"sm90_fwd_hd64", 40, NULL}, {"sm90_fwd_hd64", 64, NULL}, {"sm90_fwd_hd128", 128, NULL},
-                                     {"sm90_fwd_hd192", 192, NULL}, {"sm90_fwd_hd256", 256, NULL}, {"sm90_fwd_hd96", 96, NULL}};
+struct kernel { const char *schedule; int head_dim; const char *override; int head_dim_v; };
+static const struct kernel sm100[] = {{"sm100_fwd_hd64", 40, NULL, 0},   {"sm100_fwd_hd64", 64, NULL, 0}, {"sm100_fwd_hd128", 128, NULL, 0},
+                                      {"sm100_fwd_hd96", 96, NULL, 0}, {"sm100_fwd_hd64", 24, NULL, 0},
+                                      {"sm100_fwd_hd256", 256, NULL, 0}, {"sm100_fwd_hd128", 128, "cta_pair=true", 0},
+                                      {"sm100_fwd_hd64", 64, "cta_pair=true", 0},
+                                      {"sm100_fwd_hd192", 192, NULL, 128}, {"sm100_fwd_hd192", 152, NULL, 72}};
+static const struct kernel sm90[] = {{"sm90_fwd_hd64", 40, NULL, 0}, {"sm90_fwd_hd64", 64, NULL, 0}, {"sm90_fwd_hd128", 128, NULL, 0},
+                                     {"sm90_fwd_hd192", 192, NULL, 0}, {"sm90_fwd_hd256", 256, NULL, 0}, {"sm90_fwd_hd96", 96, NULL, 0}};
 static const struct { const char *name, *target; const struct kernel *kernels; size_t count; } families[WL_FAMILY_COUNT] = {
     [WL_SM100] = {"sm100", "sm_100a", sm100, LEN(sm100)},
     [WL_SM90] = {"sm90", "sm_90a", sm90, LEN(sm90)},
@@ -60,6 +61,7 @@ void wl_case_get(enum wl_family family, size_t index, struct wl_trial *t) {
     t->head_dim = families[family].kernels[k].head_dim;
     t->overrides = &families[family].kernels[k].override;
     t->override_count = t->overrides[0] != NULL;
+    t->head_dim_v = families[family].kernels[k].head_dim_v;
 }
 
 static double scores(const struct wl_trial *t) {
@@ -80,8 +82,9 @@ size_t wl_case_spread(enum wl_family family, size_t index, double max_scores) {
 }
 
 const char *wl_case_command(const struct wl_trial *t, char *out, size_t out_bytes) {
-    char dim[32] = "", dtype[32] = "";
-    if (t->head_dim > 0) snprintf(dim, sizeof dim, " --head-dim %d", t->head_dim);
+    char dim[64] = "", dtype[32] = "";
+    int dims = t->head_dim > 0 ? snprintf(dim, sizeof dim, " --head-dim %d", t->head_dim) : 0;
+    if (t->head_dim_v > 0) snprintf(dim + dims, sizeof dim - (size_t)dims, " --head-dim-v %d", t->head_dim_v);
     if (t->dtype >= 0) snprintf(dtype, sizeof dtype, " --dtype %s", wl_dtype_name((enum wl_dtype)t->dtype));
     int length = snprintf(out, out_bytes, "%s", t->schedule);
     for (int i = 0; i < t->override_count; i++)

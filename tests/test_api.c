@@ -44,7 +44,7 @@ static struct wl_kernel_report specialize(struct wl_runtime *runtime, int head_d
     struct wl_kernel_report info;
     struct wl_error error = {0};
     const struct wl_kernel *kernel;
-    const struct wl_problem problem = {head_dim, WL_BF16, false, schedule};
+    const struct wl_problem problem = {head_dim, WL_BF16, false, schedule, 0};
     cr_assert_eq(wl_specialize(runtime, &problem, &kernel, &error), WL_OK, "%s: %s", error.field, error.text);
     wl_kernel_info(kernel, &info);
     return info;
@@ -136,7 +136,7 @@ Test(api, forward_is_right_built_and_from_disk, .init = set_up, .fini = tear_dow
                          error.field, error.text);
         expect_right(runtime, &t);
         const struct wl_kernel *a, *b;
-        const struct wl_problem problem = {DIM, WL_BF16, true, NULL};
+        const struct wl_problem problem = {DIM, WL_BF16, true, NULL, 0};
         cr_assert_eq(wl_specialize(runtime, &problem, &a, &error), WL_OK);
         cr_assert_eq(wl_specialize(runtime, &problem, &b, &error), WL_OK);
         cr_expect_eq(a, b);
@@ -172,14 +172,18 @@ static const struct refusal {
     enum wl_status status;
     const char *text;
 } refusals[] = {
-    {{0, WL_BF16, false, NULL}, WL_ERR_INPUT, "multiple of 8"},
-    {{100, WL_BF16, false, NULL}, WL_ERR_INPUT, "multiple of 8"},
-    {{-8, WL_BF16, false, NULL}, WL_ERR_INPUT, "multiple of 8"},
-    {{64, (enum wl_dtype)7, false, NULL}, WL_ERR_INPUT, "must be bf16 or fp16"},
-    {{1024, WL_BF16, false, NULL}, WL_ERR_INPUT, "no schedule serves head dimension 1024 on sm_100a"},
-    {{64, WL_BF16, false, "nonsense"}, WL_ERR_INPUT, "no shipped schedule has that name"},
-    {{64, WL_BF16, false, "sm90_fwd_hd64"}, WL_ERR_INPUT, "is for sm_90a"},
-    {{64, WL_BF16, false, "sm100_fwd_hd128"}, WL_ERR_INPUT, "serves head dimensions 104 to 128"},
+    {{0, WL_BF16, false, NULL, 0}, WL_ERR_INPUT, "multiple of 8"},
+    {{100, WL_BF16, false, NULL, 0}, WL_ERR_INPUT, "multiple of 8"},
+    {{-8, WL_BF16, false, NULL, 0}, WL_ERR_INPUT, "multiple of 8"},
+    {{64, (enum wl_dtype)7, false, NULL, 0}, WL_ERR_INPUT, "must be bf16 or fp16"},
+    {{64, WL_BF16, false, NULL, 20}, WL_ERR_INPUT, "20: must be a multiple of 8, or 0"},
+    {{128, WL_BF16, false, NULL, 64}, WL_ERR_INPUT, "no schedule serves head dimension 128 with 64 for V on sm_100a"},
+    {{128, WL_BF16, false, "sm100_fwd_hd128", 64}, WL_ERR_INPUT, "serves V and O of the head dimension of Q and K"},
+    {{192, WL_BF16, false, NULL, 136}, WL_ERR_INPUT, "serves V and O of head dimension 8 to 128"},
+    {{1024, WL_BF16, false, NULL, 0}, WL_ERR_INPUT, "no schedule serves head dimension 1024 on sm_100a"},
+    {{64, WL_BF16, false, "nonsense", 0}, WL_ERR_INPUT, "no shipped schedule has that name"},
+    {{64, WL_BF16, false, "sm90_fwd_hd64", 0}, WL_ERR_INPUT, "is for sm_90a"},
+    {{64, WL_BF16, false, "sm100_fwd_hd128", 0}, WL_ERR_INPUT, "serves head dimensions 104 to 128"},
 };
 
 Test(api, refusals, .init = set_up, .fini = tear_down) {
@@ -231,7 +235,7 @@ Test(api, user_schedules_go_first, .init = set_up, .fini = tear_down) {
     struct wl_runtime *runtime = open_runtime(&(struct wl_options){.schedules = folder, .cache_dir = cache});
     struct wl_error error = {0};
     const struct wl_kernel *kernel;
-    cr_expect_eq(wl_specialize(runtime, &(struct wl_problem){64, WL_BF16, false, NULL}, &kernel, &error),
+    cr_expect_eq(wl_specialize(runtime, &(struct wl_problem){64, WL_BF16, false, NULL, 0}, &kernel, &error),
                  WL_ERR_INPUT);
     cr_expect(strstr(error.file, "a.lua"), "%s: %s", error.file, error.text);
     wl_close(runtime);
@@ -290,7 +294,7 @@ static enum wl_status whole_life(int head_dim, struct wl_error *error) {
     const struct wl_kernel *kernel;
     enum wl_status status = wl_open(&runtime, NULL, error);
     if (!status)
-        status = wl_specialize(runtime, &(struct wl_problem){head_dim, WL_BF16, false, NULL}, &kernel, error);
+        status = wl_specialize(runtime, &(struct wl_problem){head_dim, WL_BF16, false, NULL, 0}, &kernel, error);
     wl_close(runtime);
     return status;
 }
@@ -339,7 +343,7 @@ Test(api, no_driver_call_can_be_trusted, .init = set_up, .fini = tear_down) {
         fault_at(n);
         enum wl_status status = wl_open(&runtime, NULL, &error);
         if (!status)
-            status = wl_specialize(runtime, &(struct wl_problem){DIM, WL_BF16, true, NULL}, &kernel, &error);
+            status = wl_specialize(runtime, &(struct wl_problem){DIM, WL_BF16, true, NULL, 0}, &kernel, &error);
         all = fault_calls() > n ? fault_calls() : n;
         fault_at(0);
         if (status) {
@@ -410,8 +414,8 @@ static const int dims[] = {16, 32, 48, 64, 96, 128}; /* WARPLOOM_STRESS=1: 50 pr
 static int problem_count(void) { return getenv("WARPLOOM_STRESS") ? 50 : (int)WL_LEN(dims); }
 
 static struct wl_problem problem_at(int i) {
-    if (!getenv("WARPLOOM_STRESS")) return (struct wl_problem){dims[i], WL_BF16, false, NULL};
-    return (struct wl_problem){8 + 8 * (i % 13), i / 13 % 2 ? WL_FP16 : WL_BF16, i / 26, NULL};
+    if (!getenv("WARPLOOM_STRESS")) return (struct wl_problem){dims[i], WL_BF16, false, NULL, 0};
+    return (struct wl_problem){8 + 8 * (i % 13), i / 13 % 2 ? WL_FP16 : WL_BF16, i / 26, NULL, 0};
 }
 
 struct crowd {
@@ -474,11 +478,11 @@ Test(api, many_processes_and_threads, .init = set_up, .fini = tear_down, .timeou
 Test(api, prepare, .init = set_up, .fini = tear_down) {
     struct wl_runtime *runtime = open_runtime(NULL);
     struct wl_error error = {0};
-    struct wl_problem problems[] = {{64, WL_BF16, true, NULL},
-                                    {64, WL_BF16, true, NULL},
-                                    {2000, WL_BF16, true, NULL},
-                                    {32, WL_FP16, true, NULL},
-                                    {4000, WL_BF16, true, NULL}};
+    struct wl_problem problems[] = {{64, WL_BF16, true, NULL, 0},
+                                    {64, WL_BF16, true, NULL, 0},
+                                    {2000, WL_BF16, true, NULL, 0},
+                                    {32, WL_FP16, true, NULL, 0},
+                                    {4000, WL_BF16, true, NULL, 0}};
     cr_expect_eq(wl_prepare(runtime, problems, WL_LEN(problems), 4, &error), WL_ERR_INPUT);
     cr_expect(strstr(error.text, "2000"), "%s", error.text);
     cr_expect_eq(wl_prepare(runtime, problems, 2, 0, NULL), WL_OK);

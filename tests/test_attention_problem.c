@@ -66,6 +66,8 @@ static const struct row {
     {INTEGER, OF(head_dim), 1,               "head_dim", "multiple of 8"},
     {INTEGER, OF(head_dim), 100,             "head_dim", "100: must be a multiple of 8"},
     {INTEGER, OF(head_dim), -64,             "head_dim", "-64"},
+    {INTEGER, OF(head_dim_v), 100,           "head_dim_v", "100: must be a multiple of 8"},
+    {INTEGER, OF(head_dim_v), -8,            "head_dim_v", "at least 1"},
     {REAL,    OF(scale),    -1,              "scale",    "positive"},
     {REAL,    OF(scale),    NAN,             "scale",    "finite"},
     {REAL,    OF(scale),    INFINITY,        "scale",    "finite"},

@@ -214,7 +214,7 @@ static const struct spoil {
     {"truncate -s -1 $F", "cut short", false},
     {"echo >>$F", "too long", false},
     {"printf X | dd of=$F bs=1 seek=0 conv=notrunc status=none", "no cache entry", false},
-    {"printf '\\2' | dd of=$F bs=1 seek=8 conv=notrunc status=none", "has format 2", false},
+    {"printf '\\3' | dd of=$F bs=1 seek=8 conv=notrunc status=none", "has format 3", false},
     {"printf '\\1' | dd of=$F bs=1 seek=40 conv=notrunc status=none", "hash differs", false},
     {"printf '\\1' | dd of=$F bs=1 seek=3000 conv=notrunc status=none", "hash differs", false},
     {"head -c 16 /dev/zero >z; dd if=z of=$F bs=1 seek=$(($(stat -c %s $F) - 16)) conv=notrunc status=none",

@@ -25,7 +25,7 @@ static const struct golden { const char *name, *schedule; int head_dim; const ch
 static enum wl_status emit(const struct golden *g, struct wl_text *ptx, struct wl_error *error) {
     struct wl_schedule schedule;
     struct wl_plan plan;
-    const struct wl_specialization special = {g->head_dim, -1, -1};
+    const struct wl_specialization special = {g->head_dim, -1, -1, 0};
     int count = 0;
     while (count < 8 && g->overrides[count]) count++;
     enum wl_status status = wl_schedule_load(&schedule, g->schedule, g->overrides, count, error);

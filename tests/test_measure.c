@@ -28,7 +28,7 @@ Test(measure, flops) {
 static void load(struct wl_driver **driver, struct wl_kernel *kernel) {
     static struct wl_plan plan;
     struct wl_schedule schedule;
-    struct wl_specialization special = {0, -1, -1};
+    struct wl_specialization special = {0, -1, -1, 0};
     struct wl_text ptx = {0};
     struct wl_error error = {0};
     cr_assert_eq(wl_schedule_load(&schedule, "sm100_fwd_hd64", NULL, 0, &error), WL_OK, "%s", error.text);

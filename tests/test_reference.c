@@ -235,6 +235,29 @@ Test(reference, threads_change_nothing) {
     release(&t);
 }
 
+/* V's columns know nothing of each other: of fewer, each is what it was. */
+Test(reference, head_dim_of_v) {
+    const struct wl_attention problem = {
+        .batch = 2, .heads = 2, .heads_kv = 1, .seqlen_q = 9, .seqlen_k = 70, .head_dim = 40, .causal = true};
+    struct tensors t = make(problem, 8, 1);
+    const int64_t rows = 2 * 2 * 9, narrow = 24;
+    double *exact = malloc((size_t)(rows * narrow) * sizeof *exact), *lse = malloc((size_t)rows * sizeof *lse);
+    float *plain = malloc((size_t)(rows * narrow) * sizeof *plain);
+    struct wl_error error = {0};
+    cr_assert_eq(wl_reference_exact(&t.problem, t.exact, t.lse, 1, &error), WL_OK, "%s", error.text);
+    cr_assert_eq(wl_reference_plain(&t.problem, t.plain, 1, &error), WL_OK, "%s", error.text);
+    t.problem.head_dim_v = narrow;
+    cr_assert_eq(wl_reference_exact(&t.problem, exact, lse, 1, &error), WL_OK, "%s", error.text);
+    cr_assert_eq(wl_reference_plain(&t.problem, plain, 1, &error), WL_OK, "%s", error.text);
+    cr_expect(!memcmp(lse, t.lse, (size_t)rows * sizeof *lse));
+    for (int64_t r = 0; r < rows; r++) {
+        cr_expect(!memcmp(exact + r * narrow, t.exact + r * 40, (size_t)narrow * sizeof *exact), "row %d", (int)r);
+        cr_expect(!memcmp(plain + r * narrow, t.plain + r * 40, (size_t)narrow * sizeof *plain), "row %d", (int)r);
+    }
+    free(exact), free(lse), free(plain);
+    release(&t);
+}
+
 Test(reference, refuses_a_bad_problem) {
     struct wl_attention problem = {
         .batch = 1, .heads = 1, .heads_kv = 1, .seqlen_q = 1, .seqlen_k = 0, .head_dim = 8};

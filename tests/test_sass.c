@@ -224,7 +224,7 @@ static void measure_schedule(struct wl_arena *arena, const char *name, int causa
     static struct wl_plan plan;
     static struct wl_sass sass;
     struct wl_schedule schedule;
-    struct wl_specialization special = {0, -1, causal};
+    struct wl_specialization special = {0, -1, causal, 0};
     struct wl_text ptx = {0};
     struct wl_ptxas_report ptxas;
     struct wl_error error = {0};

@@ -16,7 +16,7 @@ static void *run(void *user) {
         struct wl_error error = {0};
         const struct wl_kernel *kernel;
         int at = (i * 7 + (int)(size_t)user * 5) % PROBLEMS;
-        const struct wl_problem problem = {8 + at % 15 * 8, WL_BF16, at >= 15, NULL};
+        const struct wl_problem problem = {8 + at % 15 * 8, WL_BF16, at >= 15, NULL, 0};
         struct wl_attention a = {.batch = 1, .heads = 1, .heads_kv = 1, .seqlen_q = 8, .seqlen_k = 8};
         a.head_dim = problem.head_dim, a.causal = problem.causal;
         a.q.address = a.k.address = a.v.address = a.o.address = 4096 + 16 * (uint64_t)i;
