@@ -163,7 +163,6 @@ static void push_plan(lua_State *L, const struct wl_plan *plan) {
     lua_setfield(L, -2, "rescale_threshold");
     lua_pushboolean(L, s->ping_pong && s->tile_m > 64);
     lua_setfield(L, -2, "ping_pong");
-    set_int(L, "cluster", (int)plan->launch.cluster);
     set_int(L, "warpgroups", s->tile_m / 64);
     set_int(L, "threads", plan->threads);
     set_int(L, "regs_launch", plan->regs_launch);
@@ -181,7 +180,7 @@ static void push_plan(lua_State *L, const struct wl_plan *plan) {
     push_tile(L, "pv", &plan->pv);
     push_tile(L, "v", &plan->v);
     set_int(L, "cluster", plan->cluster);
-    lua_pushboolean(L, plan->cluster > 1);
+    lua_pushboolean(L, s->cta_pair);
     lua_setfield(L, -2, "cta_pair");
     set_int(L, "kv_rows", plan->kv_rows);
     set_int(L, "kv_shift", plan->kv_shift);

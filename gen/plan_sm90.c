@@ -52,7 +52,6 @@ static void plan_barriers(struct wl_plan *plan) {
 
 /* Each CTA of a cluster loads its part of the rows of every K and V tile. */
 static void share_loads(struct wl_launch *launch, const struct wl_schedule *s) {
-    launch->cluster = (uint32_t)s->cluster;
     for (uint32_t i = 0; i < launch->param_count; i++) {
         struct wl_param *p = &launch->params[i];
         if (p->kind == WL_PARAM_TENSOR_MAP && (p->tensor == WL_TENSOR_K || p->tensor == WL_TENSOR_V))
@@ -63,6 +62,7 @@ static void share_loads(struct wl_launch *launch, const struct wl_schedule *s) {
 enum wl_status wl_plan_sm90_forward(struct wl_plan *plan, struct wl_error *error) {
     const struct wl_schedule *s = &plan->schedule;
     plan->kernel = "sm90/forward/kernel";
+    plan->cluster = s->cluster;
     if (plan->scheduler == WL_SCHEDULER_CLC)
         return wl_plan_refuse(plan, error, WL_FIELD_scheduler, "clc: cluster launch control begins with sm_100: auto, single, persistent or lpt");
     enum wl_status status = plan_roles(plan, error);

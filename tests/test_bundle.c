@@ -210,10 +210,10 @@ static const struct row {
     {"pack -o x sm100_fwd_hd64 --target sm_1",                      2, "\"sm_1\": kernels are made for"},
     {"pack -o x sm100_fwd_hd64 --dtype fp8",                        2, "none of bf16|fp16|bf16,fp16"},
     {"pack -o /nowhere/x sm100_fwd_hd64 --head-dim 64 --ptx",       3, "/nowhere/x: cannot create"},
-    {"pack -o x sm100_fwd_hd64 sm90_fwd_hd64 sm90_fwd_hd128 --head-dim 64,96 --dtype bf16,fp16 --causal both --ptx",
+    {"pack -o x sm100_fwd_hd64 sm90_fwd_hd64 sm90_fwd_hd96 --head-dim 64,96 --dtype bf16,fp16 --causal both --ptx",
                                                                     0, "12 kernels in x"},
     {"pack --list x",                                               0, "12 kernels, all whole, for sm_"},
-    {"pack --list x --json",                                        0, "\"entry\": \"sm90_fwd_hd128_fp16_d96_causal\""},
+    {"pack --list x --json",                                        0, "\"entry\": \"sm90_fwd_hd96_fp16_d96_causal\""},
     {"pack -o y sm100_fwd_hd64 --head-dim 64 --target sm_103a --ptx", 0, "sm_103a  sm100_fwd_hd64_bf16_d64_full"},
     {"pack --list z",                                               2, "z: cannot open the bundle"},
 };
