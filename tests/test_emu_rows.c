@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/emu/module.h"
 #include "tests/emu_run.h"
 #include "tests/test.h"
 
@@ -224,4 +225,53 @@ Test(emu_rows, breakpoint) {
     int status = emu_run_lanes("brkpt;", NULL, 0, out, report);
     cr_expect(status > 0 && strstr(report, "reached a breakpoint"), "%d %s", status, report);
     free(report);
+}
+
+/* ---- malformed modules: what, and where ---- */
+
+#define START ".version 9.0\n.target sm_80\n.address_size 64\n"
+
+/* clang-format off */
+static const struct {
+    const char *ptx, *says; /* line:column: text */
+} malformed[] = {
+    {"", "1:1: '.version' is wanted"},
+    {".version 9.0\n.target sm_90a\n", "2:9: .target sm_90a is not for this device"},
+    {START ".global .b8 a[99999999999999];\n", "4:30: array of more than 2^40 bytes"},
+    {START ".visible .entry k() { .reg .b32 %r<999999999>; ret; }", "4:36: 999999999 is too large"},
+    {START ".visible .entry k() { .shared .b8 s[999999999]; ret; }", "4:35: 's' does not fit"},
+    {START ".visible .entry k(.param .b8 p[99999999]) { ret; }", "4:30: 'p' ends at byte 99999999 of the parameters: the most is 32764"},
+    {START ".visible .entry k() .maxntid 64, 32 { ret; }", "4:30: a block of 2048 threads: the most is 1024"},
+    {START ".visible .entry k() .reqntid 1025 { ret; }", "4:30: a block of 1025 threads"},
+    {START ".visible .entry k() { bra X; }", "4:27: 'X' is not declared"},
+    {START ".visible .entry k() { .reg .b32 %r; .reg .b64 %d;\n  add.u32 %d, %r, 1; }", "5:11: operand 1 of 'add.u32' does not fit"},
+    {START ".visible .entry k() { \"", "4:23: string without an end"},
+    {START "/* ", "4:1: comment without an end"},
+};
+/* clang-format on */
+
+Test(emu_rows, malformed) {
+    static struct emu_run run;
+    for (size_t i = 0; i < WL_LEN(malformed); i++) {
+        run = (struct emu_run){.ptx = malformed[i].ptx};
+        emu_run(&run);
+        cr_expect(run.status == -1 && strncmp(run.report, malformed[i].says, strlen(malformed[i].says)) == 0,
+                  "row %zu: '%s' is not '%s'", i, run.report, malformed[i].says);
+    }
+}
+
+/* A kernel that another compiler made, cut anywhere: an error with its place, or a module. */
+Test(emu_rows, truncated) {
+    FILE *file = fopen("tests/oracle/pair_100.ptx", "r");
+    cr_assert(file, "run the tests from the repository's root");
+    static char text[1 << 16];
+    size_t length = fread(text, 1, sizeof text - 1, file);
+    fclose(file);
+    for (size_t cut = 0; cut < length; cut += 61) {
+        struct ptx_error error = {0};
+        struct emu_module *module = emu_module_load(emu_run_device(), text, cut, &error);
+        cr_expect(module || (error.line && error.column && *error.text), "cut at %zu: %u:%u: %s", cut,
+                  error.line, error.column, error.text);
+        if (module) emu_module_unload(module);
+    }
 }

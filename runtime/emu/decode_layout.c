@@ -8,6 +8,8 @@
 
 #include "runtime/emu/decoder.h"
 
+enum { MOST_PARAMS = 32764 }; /* bytes of a kernel's parameters: PTX ISA 9.1 §5.1.6 */
+
 struct layout {
     struct emu_decoder *d;
     uint64_t shared, local;
@@ -83,7 +85,10 @@ void emu_layout_function(struct emu_decoder *d, const struct ptx_function *entry
     d->fn->local_bytes = ((uint32_t)l.local + 15) & ~15u;
     for (uint32_t k = 0; k < entry->param_count; k++) {
         const struct ptx_var *v = entry->params[k];
-        uint32_t end = v->slot + (uint32_t)v->bytes;
-        if (end > d->fn->param_bytes) d->fn->param_bytes = end;
+        uint64_t end = (uint64_t)v->slot + v->bytes;
+        if (end > MOST_PARAMS)
+            emu_decode_fail_at(d, v->pos, "'%s' ends at byte %llu of the parameters: the most is %d", v->name,
+                               (unsigned long long)end, MOST_PARAMS);
+        if (end > d->fn->param_bytes) d->fn->param_bytes = (uint32_t)end;
     }
 }

@@ -26,7 +26,9 @@ static bool listed(const char *list, const char *word) {
 static bool check_target(const struct emu_module *m, struct ptx_error *error) {
     const struct emu_profile *profile = emu_device_profile(m->device);
     if (listed(profile->targets, m->ptx->target)) return true;
-    return fail(error, ".target %s is not for this device, which runs %s", m->ptx->target, profile->targets);
+    fail(error, ".target %s is not for this device, which runs %s", m->ptx->target, profile->targets);
+    error->line = m->ptx->target_pos.line, error->column = m->ptx->target_pos.column;
+    return false;
 }
 
 static bool is_global(const struct ptx_var *v) { return v->space == PTX_GLOBAL || v->space == PTX_CONST; }

@@ -93,6 +93,7 @@ struct ptx_module {
     struct wl_arena *arena;
     int version_major, version_minor;
     char target[32];
+    struct ptx_pos target_pos;
     struct ptx_function *functions;
     uint32_t function_count;
     struct ptx_var **variables;

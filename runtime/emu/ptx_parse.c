@@ -168,11 +168,19 @@ static void three(struct ptx_parser *p, uint32_t out[3]) {
     }
 }
 
+/* The same of a block. */
+static void block_size(struct ptx_parser *p, uint32_t out[3]) {
+    struct ptx_pos pos = {.line = p->token.line, .column = p->token.column};
+    three(p, out);
+    double threads = (double)out[0] * out[1] * out[2];
+    if (threads > 1024) ptx_fail_at(p, pos, "a block of %.0f threads: the most is 1024", threads);
+}
+
 static bool function_directive(struct ptx_parser *p) {
     struct ptx_function *f = p->function;
     uint32_t ignored;
-    if (ptx_accept(p, ".reqntid")) three(p, f->reqntid);
-    else if (ptx_accept(p, ".maxntid")) three(p, f->maxntid);
+    if (ptx_accept(p, ".reqntid")) block_size(p, f->reqntid);
+    else if (ptx_accept(p, ".maxntid")) block_size(p, f->maxntid);
     else if (ptx_accept(p, ".reqnctapercluster")) three(p, f->reqnctapercluster);
     else if (ptx_accept(p, ".minnctapersm"))
         f->minnctapersm = ptx_expect_count(p, "a number of CTAs", UINT32_MAX);
@@ -340,6 +348,7 @@ static void version_directive(struct ptx_parser *p) {
 }
 
 static void target_directive(struct ptx_parser *p) {
+    p->module->target_pos = (struct ptx_pos){.line = p->token.line, .column = p->token.column};
     const char *name = ptx_expect_name(p, "a target such as sm_100a");
     if (strlen(name) >= sizeof p->module->target) ptx_fail(p, "no such target");
     strcpy(p->module->target, name);
