@@ -80,6 +80,7 @@ static const struct run {
     {"late", 2, 300, 300},     {"random:1", 3, 128, 128},
     {"eager", 1, 520, 520},    {"late", 1, 128, 900}, /* more K and V tiles than the ring holds */
     {"random:2", 2, 300, 300}, {"random:3", 1, 257, 400},
+    {"eager", 3, 300, 300}, /* more tiles than slots of their ring, and no try_cancel that fails for no reason */
 };
 
 enum outcome { SURVIVED, JUDGED, STUCK, WRONG, FAULT, BROKEN, OUTCOMES }; /* broken: no run, so no verdict */
