@@ -39,8 +39,10 @@ static void list_json(const char *name, const struct wl_schedule *s, struct wl_j
 }
 
 static void list_text(const char *name, const struct wl_schedule *s, struct wl_text *text) {
-    wl_text_printf(text, "%-20s %s %s, head_dim %d to %d, %s, %s\n", name, s->target, s->pass,
-                   s->head_dim_min, s->head_dim, s->dtype == WL_BF16 ? "bf16" : "fp16",
+    char dim_v[32] = "";
+    if (s->head_dim_v) snprintf(dim_v, sizeof dim_v, " (V to %d)", s->head_dim_v);
+    wl_text_printf(text, "%-20s %s %s, head_dim %d to %d%s, %s, %s\n", name, s->target, s->pass,
+                   s->head_dim_min, s->head_dim, dim_v, s->dtype == WL_BF16 ? "bf16" : "fp16",
                    s->causal ? "causal" : "full");
 }
 

@@ -13,7 +13,7 @@
 #include "runtime/half.h"
 #include "tests/cases.h"
 
-#define ROWS_MAX 32
+#define ROWS_MAX 64
 
 struct arguments {
     enum wl_family family;
