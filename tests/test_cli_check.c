@@ -31,6 +31,14 @@ static const struct kernel {
     {"hang.ptx", HEAD ".visible .entry k() { L: bra L; }\n"},
     {"wait.ptx", HEAD ".visible .entry k() .reqntid 64 { .reg .b32 %t; .reg .pred %p; mov.u32 %t, %tid.x;\n"
                       "  setp.lt.u32 %p, %t, 32; @%p bra L; ret; L: bar.sync 1, 64; ret; }\n"},
+    {"phase.ptx", HEAD ".visible .entry k() .reqntid 64 {\n"
+                       "  .shared .align 8 .b64 b; .reg .b32 %t, %a, %w; .reg .b64 %s; .reg .pred %p, %q;\n"
+                       "  mov.u32 %t, %tid.x; mov.u32 %a, b; and.b32 %w, %t, 31; setp.ne.u32 %q, %t, 0; @%q bra A;\n"
+                       "  mbarrier.init.shared.b64 [%a], 2;\nA: bar.sync 0; setp.ne.u32 %p, %w, 0; @%p ret;\n"
+                       "  mbarrier.arrive.shared.b64 %s, [%a];\n"
+                       "W: mbarrier.try_wait.parity.shared.b64 %p, [%a], 0; @!%p bra W; @%q ret;\n"
+                       "  mbarrier.arrive.shared.b64 %s, [%a];\n"
+                       "V: mbarrier.try_wait.parity.shared.b64 %p, [%a], 1; @!%p bra V; ret; }\n"},
     {"map.ptx", HEAD ".visible .entry k(.param .align 64 .b8 m[128], .param .u64 out, .param .f64 d, .param .align 4 .b8 s[8]) {\n"
                      "  .reg .b64 %a, %m; .reg .f64 %d; .reg .b32 %x; ld.param.u64 %a, [out]; ld.param.f64 %d, [d];\n"
                      "  mov.b64 %m, m; prefetch.param.tensormap [%m]; ld.param.u32 %x, [s+4]; st.global.f64 [%a], %d;\n"
@@ -110,7 +118,8 @@ static const struct row {
     {"empty.ptx",                                               2, "there is no .entry in it", ""},
     {"nowhere.ptx",                                             2, "nowhere.ptx: cannot open", ""},
     {"hang.ptx --timeout 0.1 --order eager",                    1, "not done after 100 ms", "runs"},
-    {"wait.ptx --order eager",                                  1, "deadlock: nothing can move", "waits at barrier 1"},
+    {"wait.ptx --order eager",                                  1, "deadlock: nothing can move", "waits at barrier 1: 32 of 64 threads have arrived; ended: warp 1"},
+    {"phase.ptx --order late",                                  1, "in this phase arrived CTA 0 warp 0 (mbarrier.arrive", "not yet, though in an earlier one, CTA 0 warp 1 (mbarrier.arrive"},
     {"map.ptx --arg map:bf16[64,128]:box=64,64:swizzle=128 --arg u8[64] --arg f64=2.5 --arg hex:0102030405060708", 0, "clean", ""},
     {"map.ptx --arg map:bf16[64,128]:box=64 --arg u8[64] --arg f64=2.5 --arg hex:0102030405060708", 2, "as many B as D", ""},
     {"map.ptx --arg map:bf16[63,128]:box=63,64 --arg u8[64] --arg f64=2.5 --arg hex:0102030405060708", 2, "map:bf16[63,128]", "16"},

@@ -163,6 +163,7 @@ struct emu_cluster {
     uint64_t expired_at;
     uint64_t random;                 /* state of this cluster's generator; seeded from the launch's seed and cluster id */
     struct wl_arena *arena;
+    struct emu_arrivals *arrivals;   /* at mbarriers, for reports (arrivals.h); NULL until the first */
     struct emu_judge *judge;         /* NULL: off */
 };
 

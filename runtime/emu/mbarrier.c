@@ -1,5 +1,7 @@
 #include "runtime/emu/mbarrier.h"
 
+#include "runtime/emu/arrivals.h"
+
 #include <stdio.h>
 #include <string.h>
 #include "gen/arena.h"
@@ -138,6 +140,8 @@ enum emu_step emu_mbarrier_update(struct emu_warp *warp, const struct emu_insn *
     memcpy(place, &word, 8);
     if (warp->judge)
         emu_judge_mbarrier_update(warp, insn, address, update, &old, result == EMU_MBARRIER_ENDED);
+    const struct emu_arrival arrival = {warp, insn, address, !update->arrive, result == EMU_MBARRIER_ENDED};
+    if (update->arrive || update->complete) emu_arrivals_note(warp->cta->cluster, &arrival);
     if (result == EMU_MBARRIER_ENDED) warp->cta->cluster->version++;
     return EMU_NEXT;
 }

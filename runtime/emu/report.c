@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "runtime/emu/arrivals.h"
 #include "runtime/emu/decode.h"
 #include "runtime/emu/module.h"
 #include "runtime/emu/sched.h"
@@ -59,6 +60,48 @@ enum emu_step emu_fault(struct emu_warp *w, const struct emu_insn *insn, int cu_
     return EMU_FAULT;
 }
 
+#define NAMES 6u /* warps that a report lists, at most */
+
+static void put_arrivals(struct out *o, const struct emu_cluster *cluster, uint32_t address, int phase, const char *what) {
+    struct emu_arrival list[NAMES + 1];
+    uint32_t count = emu_arrivals_find(cluster, address, phase, list, NAMES + 1);
+    for (uint32_t i = 0; i < count && i < NAMES; i++) {
+        const struct emu_warp *w = list[i].warp;
+        put(o, "%s CTA %u warp %u (%s at ", i ? "," : what, w->cta->rank, w->index, list[i].insn->source->mnemonic);
+        put_place(o, w->fn, list[i].insn);
+        put(o, ")");
+    }
+    if (count > NAMES) put(o, " and others");
+}
+
+static void put_mbarrier(struct out *o, const struct emu_cluster *cluster, uint32_t address) {
+    struct emu_arrival one;
+    put_arrivals(o, cluster, address, 0, "; in this phase arrived");
+    put_arrivals(o, cluster, address, 1, "; not yet, though in an earlier one,");
+    if (!emu_arrivals_find(cluster, address, 0, &one, 1) && !emu_arrivals_find(cluster, address, 1, &one, 1))
+        put(o, "; nobody has ever arrived");
+}
+
+static bool waits_at(const struct emu_warp *w, uint32_t barrier) {
+    for (uint32_t k = 0; k < w->split_count; k++)
+        if (w->split[k].wait.kind == EMU_WAIT_BARRIER && (w->split[k].wait.address & 15) == barrier) return true;
+    return false;
+}
+
+/* Warps that are not at a barrier: those that go elsewhere, those that have ended. */
+static void put_absent(struct out *o, const struct emu_cta *cta, uint32_t barrier) {
+    for (int ended = 0; ended < 2; ended++) {
+        uint32_t count = 0;
+        for (uint32_t k = 0; k < cta->warp_count; k++) {
+            const struct emu_warp *w = &cta->warps[k];
+            if (waits_at(w, barrier) || (w->split_count == 0) != ended) continue;
+            if (count < NAMES) put(o, "%s %u", count ? "," : ended ? "; ended: warp" : "; elsewhere: warp", k);
+            count++;
+        }
+        if (count > NAMES) put(o, " and %u more", count - NAMES);
+    }
+}
+
 static void put_wait(struct out *o, struct emu_warp *w, const struct emu_split *s) {
     const struct emu_wait *wait = &s->wait;
     struct emu_cluster *cluster = w->cta->cluster;
@@ -68,6 +111,7 @@ static void put_wait(struct out *o, struct emu_warp *w, const struct emu_split *
         if (emu_mbarrier_describe) emu_mbarrier_describe(cluster, wait->address, state, sizeof state);
         put(o, "waits for the mbarrier at 0x%08x to complete phase parity %u%s%s", wait->address,
             wait->detail, state[0] ? "; it has " : "", state);
+        put_mbarrier(o, cluster, wait->address);
         break;
     case EMU_WAIT_BARRIER: {
         const struct emu_named_barrier *b = &w->cta->barrier[wait->address & 15];
@@ -77,6 +121,7 @@ static void put_wait(struct out *o, struct emu_warp *w, const struct emu_split *
         else
             put(o, "waits at barrier %u for all threads of the CTA: %u have arrived", wait->address,
                 b->arrived);
+        put_absent(o, w->cta, wait->address & 15);
         break;
     }
     case EMU_WAIT_CLUSTER:
