@@ -122,6 +122,8 @@ static const struct wl_knob wl_knobs[] = {
     {"sm90_fwd_hd128",  {"rescale=late"}, NULL},
     {"sm90_fwd_hd128",  {"rescale_threshold=0"}, NULL},
     {"sm90_fwd_hd128",  {"exp2_share=0.25"}, NULL},
+    {"sm90_fwd_hd128",  {"exp2_share=0.0625"}, NULL}, /* all of it in one of a thread's two rows */
+    {"sm90_fwd_hd128",  {"exp2_share=1"}, NULL},
     {"sm90_fwd_hd128",  {"cluster=2"}, NULL},
     {"sm90_fwd_hd128",  {"cluster=2", "scheduler=single"}, NULL},
     {"sm90_fwd_hd64",   {"cluster=2", "ping_pong=false"}, NULL},
