@@ -89,6 +89,8 @@ static const struct row {
     {"cache prune --dir c --bytes 1",               0, 1, "0 files removed"},
     {"cache clear --dir c --json",                  0, 1, "0 kernels removed"},
     {"emit sm100_fwd_hd64 --c-header",              2, 2, "--c-header: needs -o FILE"},
+    {"emit sm100_fwd_hd64 --fatbin",                2, 2, "--fatbin: needs -o FILE"},
+    {"emit sm100_fwd_hd64 --fatbin --cubin -o x",   2, 2, "--fatbin: holds the cubin too"},
     {"emit",                                        2, 2, "emit needs a SCHEDULE"},
     {"emit sm100_fwd_hd128 --cubni",                2, 2, "has no option --cubni; did you mean --cubin?"},
     {"emit sm100_fwd_hd128 --cubin",                2, 2, "--cubin: needs -o FILE"},
