@@ -7,7 +7,6 @@
 #include "gen/arch.h"
 #include "gen/embed.h"
 #include "gen/json.h"
-#include "runtime/assemble.h"
 #include "runtime/bundle.h"
 #include "runtime/nvrtc.h"
 
@@ -134,15 +133,8 @@ static enum wl_status collect(struct packing *p, const struct wl_cli_call *call,
 
 static enum wl_status assemble(struct packing *p, struct wl_image *image, struct wl_error *error) {
     struct wl_ptxas_report report;
-    enum wl_status status =
-        wl_assemble(image->ptx, image->ptx_bytes, image->launch.target, NULL, false, &report, error);
-    if (!status) {
-        image->cubin = report.cubin;
-        image->cubin_bytes = report.cubin_bytes;
-        report.cubin = NULL;
-        if (report.setmaxnreg_ignored) p->slow = true, p->slow_tool = report.tool;
-    }
-    wl_ptxas_fini(&report);
+    enum wl_status status = wl_image_cubin(image, NULL, false, &report, error);
+    if (!status && report.setmaxnreg_ignored) p->slow = true, p->slow_tool = report.tool;
     return status;
 }
 

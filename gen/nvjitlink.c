@@ -91,12 +91,12 @@ static enum wl_status take(const struct functions *f, handle link, struct wl_ptx
 static enum wl_status run(const struct functions *f, const char *ptx, size_t bytes, const char *target,
                           struct wl_ptxas_report *report, struct wl_error *error) {
     char arch[32];
-    const char *options[] = {arch, "-O3", "-lineinfo", "-verbose"};
+    const char *options[] = {arch, "-O3", "-verbose", "-lineinfo"};
     unsigned major = 0, minor = 0;
     handle link = NULL;
     snprintf(arch, sizeof arch, "-arch=%s", target);
     if (!f->version(&major, &minor)) snprintf(report->version, sizeof report->version, "%u.%u", major, minor);
-    int created = !f->create(&link, 4, options);
+    int created = !f->create(&link, strstr(ptx, ".loc ") ? 4 : 3, options);
     int done = created && !f->add(link, INPUT_PTX, ptx, bytes + 1, "kernel.ptx") && !f->complete(link);
     enum wl_status status =
         done ? take(f, link, report, error) : refused(f, link, ptx, target, created, error);

@@ -99,13 +99,14 @@ static void read_version(char *path, const struct wl_tool_room *room, struct wl_
 }
 
 /* One ptxas on what lies in the room. *log, the caller's to free, tells more where the PTX is refused. */
-static enum wl_status run_one(char *path, const char *target, const struct wl_tool_room *room,
+static enum wl_status run_one(char *path, const char *target, bool lines, const struct wl_tool_room *room,
                               struct wl_ptxas_report *report, char **log, struct wl_error *error) {
     char arch[32];
     size_t size;
     snprintf(arch, sizeof arch, "-arch=%s", target);
-    char *argv[] = {path, "-v", arch, "--generate-line-info", (char *)room->in, "-o", (char *)room->out,
-                    NULL};
+    char *argv[] = {
+        path, "-v", arch, (char *)room->in, "-o", (char *)room->out, lines ? "--generate-line-info" : NULL,
+        NULL};
     double start = now_ms();
     int rc = wl_tool_run(argv, room->log);
     report->ms = now_ms() - start;
@@ -131,7 +132,7 @@ static enum wl_status run_first(const char *ptx, const char *target, const struc
         char *log = NULL;
         if (!there || access(path, X_OK)) continue;
         why = (struct wl_error){0};
-        status = run_one(path, target, room, report, &log, &why);
+        status = run_one(path, target, strstr(ptx, ".loc ") != NULL, room, report, &log, &why);
         if (status && log && !why.status) wl_ptx_diagnose(ptx, log, WL_ERR_INTERNAL, &why);
         wl_free(log);
         if (status != WL_ERR_ENVIRONMENT) break;

@@ -23,7 +23,7 @@ struct wl_ptxas_report {
  * for. */
 enum wl_status wl_ptxas_find(const char *target, char *path, size_t path_bytes, struct wl_error *error);
 
-/* Assembles. WL_ERR_ENVIRONMENT: no ptxas; WL_ERR_INTERNAL: ptxas refuses the PTX (see wl_ptx_diagnose). */
+/* Assembles, with line information where the PTX has .loc lines. WL_ERR_ENVIRONMENT: no ptxas; WL_ERR_INTERNAL: ptxas refuses the PTX (see wl_ptx_diagnose). */
 enum wl_status wl_ptxas_run(const char *ptx, size_t bytes, const char *target, struct wl_ptxas_report *report,
                             struct wl_error *error);
 void wl_ptxas_fini(struct wl_ptxas_report *report);

@@ -34,7 +34,7 @@ struct wl_key {
 void wl_key_text(const struct wl_key *key, char out[33]);
 
 /* XXH3-128 of the generator's version, every shipped schedule and template, the bytes of whatever the user's
- * choice may read, the problem, the target, and the driver (its version; whether emulated). Runs no Lua. */
+ * choice may read, the problem, the target, and the driver (its version; whether emulated), WARPLOOM_LINEINFO. Runs no Lua. */
 enum wl_status wl_choose_key(struct wl_key *key, const struct wl_choice *choice, int driver_version,
                              bool emulated, struct wl_error *error);
 

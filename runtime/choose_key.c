@@ -16,6 +16,7 @@
 #include "gen/file.h"
 #include "gen/version.h"
 #include "runtime/choose_names.h"
+#include "runtime/image.h"
 
 static void add(XXH3_state_t *state, const void *bytes, size_t length) {
     uint64_t size = length;
@@ -109,7 +110,7 @@ void wl_choose_bundle_key(struct wl_key *key, const struct wl_choice *choice) {
 enum wl_status wl_choose_key(struct wl_key *key, const struct wl_choice *choice, int driver_version,
                              bool is_emulated, struct wl_error *error) {
     const struct wl_problem *p = choice->problem;
-    const int32_t numbers[] = {driver_version, is_emulated};
+    const int32_t numbers[] = {driver_version, is_emulated, wl_image_lines()};
     XXH3_state_t state;
     struct stat info;
     enum wl_status status = WL_OK;

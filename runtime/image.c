@@ -2,6 +2,7 @@
 #include "runtime/image.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -49,21 +50,51 @@ enum wl_status wl_image_generate(struct wl_image *image, const struct wl_choice 
     return status;
 }
 
+bool wl_image_lines(void) {
+    const char *wanted = getenv("WARPLOOM_LINEINFO");
+    return wanted && *wanted && strcmp(wanted, "0");
+}
+
+/* The PTX with its .loc lines blank: other lines keep their numbers. NULL: no memory. */
+static char *without_loc(const char *ptx, size_t bytes) {
+    char *out = wl_realloc(NULL, bytes + 1);
+    if (!out) return NULL;
+    memcpy(out, ptx, bytes + 1);
+    for (char *line = out; *line;) {
+        size_t length = strcspn(line, "\n"), indent = strspn(line, " \t");
+        if (!strncmp(line + indent, ".loc ", 5)) memset(line, ' ', length);
+        line += length + (line[length] == '\n');
+    }
+    return out;
+}
+
+/* What is refused is shown with the template's line, so it is assembled again as it is. */
+enum wl_status wl_image_cubin(struct wl_image *image, const struct wl_driver *driver, bool keep_setmaxnreg,
+                              struct wl_ptxas_report *report, struct wl_error *error) {
+    struct wl_error why = {0};
+    const char *target = image->launch.target;
+    double start = now_ms();
+    char *quick = wl_image_lines() ? NULL : without_loc(image->ptx, image->ptx_bytes);
+    enum wl_status status = WL_ERR_INTERNAL;
+    if (quick) status = wl_assemble(quick, image->ptx_bytes, target, driver, keep_setmaxnreg, report, &why);
+    wl_free(quick);
+    if (status == WL_ERR_INTERNAL) {
+        why = (struct wl_error){0};
+        status = wl_assemble(image->ptx, image->ptx_bytes, target, driver, keep_setmaxnreg, report, &why);
+    }
+    image->assemble_ms = now_ms() - start;
+    image->cubin = report->cubin;
+    image->cubin_bytes = report->cubin_bytes;
+    report->cubin = NULL;
+    return status ? wl_fail(error, status, why.file, why.line, why.field, "%s", why.text) : WL_OK;
+}
+
 /* The driver itself assembles the PTX that it is given, and keeps setmaxnreg, which linkers do not. */
 enum wl_status wl_image_assemble(struct wl_image *image, const struct wl_driver *driver,
                                  const struct wl_log *log, struct wl_error *error) {
     struct wl_ptxas_report report;
     struct wl_error why = {0};
-    double start = now_ms();
-    enum wl_status status =
-        wl_assemble(image->ptx, image->ptx_bytes, image->launch.target, driver, true, &report, &why);
-    if (!status) {
-        image->cubin = report.cubin;
-        image->cubin_bytes = report.cubin_bytes;
-        report.cubin = NULL;
-    }
-    wl_ptxas_fini(&report);
-    image->assemble_ms = now_ms() - start;
+    enum wl_status status = wl_image_cubin(image, driver, true, &report, &why);
     if (!status) return WL_OK;
     if (status != WL_ERR_ENVIRONMENT)
         return wl_fail(error, status, why.file, why.line, why.field, "%s", why.text);

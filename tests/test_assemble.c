@@ -1,4 +1,5 @@
 /* From PTX to a cubin or a fat binary: by what is here, and one clear error where nothing is. */
+#define _GNU_SOURCE /* memmem */
 #include "tests/test.h"
 
 #include <stdlib.h>
@@ -8,6 +9,7 @@
 #include "gen/fatbin.h"
 #include "gen/nvjitlink.h"
 #include "runtime/assemble.h"
+#include "runtime/image.h"
 
 static const char plain[] = ".version 8.7\n.target sm_90a\n.address_size 64\n"
                             ".visible .entry k(.param .u64 p) {\n"
@@ -93,6 +95,37 @@ Test(assemble, no_linker_where_setmaxnreg_counts) {
     cr_expect_eq(status, WL_ERR_ENVIRONMENT);
     cr_expect(strstr(error.text, "and keep setmaxnreg"), "%s", error.text);
     cr_expect(!strstr(error.text, "nvjitlink:"), "%s", error.text);
+}
+
+static bool has(const void *bytes, size_t size, const char *word) {
+    return memmem(bytes, size, word, strlen(word));
+}
+
+/* A kernel's cubin leads back to the templates where that is wanted; an error does so always. */
+Test(assemble, lines) {
+    static char good[] = ".version 8.7\n.target sm_90a\n.address_size 64\n.file 1 \"templates/a.ptx\"\n"
+                         ".visible .entry k(.param .u64 p) {\n    .reg .b32 %a; .reg .b64 %p;\n"
+                         "    .loc 1 7 0\n    mov.u32 %a, %tid.x;\n    ld.param.u64 %p, [p];\n"
+                         "    .loc 1 9 0\n    st.global.u32 [%p], %a;\n    ret;\n}\n";
+    for (int wanted = 0; wanted < 2; wanted++) {
+        struct wl_image image = {.ptx = good, .ptx_bytes = sizeof good - 1};
+        struct wl_ptxas_report report;
+        struct wl_error error = {0};
+        strcpy(image.launch.target, "sm_90a");
+        setenv("WARPLOOM_LINEINFO", wanted ? "1" : "0", 1);
+        enum wl_status status = wl_image_cubin(&image, NULL, true, &report, &error);
+        if (status == WL_ERR_ENVIRONMENT) cr_skip_test("%s", error.text);
+        cr_assert_eq(status, WL_OK, "%s", error.text);
+        cr_expect_eq(has(image.cubin, image.cubin_bytes, "debug_line"), wanted);
+        wl_free(image.cubin);
+        char *bad = strstr(good, "st.global.u32");
+        memcpy(bad, "st.global.x32", 13);
+        image.cubin = NULL;
+        cr_expect_eq(wl_image_cubin(&image, NULL, true, &report, &error), WL_ERR_INTERNAL);
+        cr_expect(!strcmp(error.file, "templates/a.ptx") && error.line == 9, "%s:%d: %s", error.file,
+                  error.line, error.text);
+        memcpy(bad, "st.global.u32", 13);
+    }
 }
 
 Test(assemble, fatbin) {
