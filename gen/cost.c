@@ -88,6 +88,15 @@ static void sm100_forward(const struct wl_plan *plan, struct wl_cost *cost) {
 /* Both rows' new maximum and factor, what rounding adds to their largest P, waiting, releasing. */
 static const struct counts sm90_consumer_fixed = {.issue = 78, .fma = 16, .alu = 24, .mufu = 2};
 
+/* Of the two rows of a thread, how many have values on both pipes: each has a maximum and an excess of either. */
+static int sm90_mixed_rows(const struct wl_plan *plan) {
+    const int values = plan->schedule.tile_n / 2;
+    int seen[2] = {0}; /* bit 0: a value on MUFU, bit 1: on the FMA pipe; emit.c spreads them so */
+    for (int v = 0; v < values; v++)
+        seen[v / 2 % 2] |= (v + 1) * plan->exp2_pairs / values != v * plan->exp2_pairs / values ? 2 : 1;
+    return (seen[0] == 3) + (seen[1] == 3);
+}
+
 static struct counts sm90_consumer(const struct wl_plan *plan) {
     const int degree = plan->poly.degree + plan->poly.squarings;
     const double values = plan->schedule.tile_n / 2.0, poly = plan->exp2_pairs, mufu = values - poly;
@@ -99,6 +108,8 @@ static struct counts sm90_consumer(const struct wl_plan *plan) {
     c.alu += poly;
     c.issue += values * 3.5 + mufu + poly * (5 + degree);
     c.issue += 3 * plan->head_dim_qk / 16.0 + 2 * plan->schedule.tile_n / 16.0;
+    c.fma += sm90_mixed_rows(plan) * (7 + degree);
+    c.issue += sm90_mixed_rows(plan) * (27 + degree);
     return c;
 }
 
