@@ -20,9 +20,9 @@ int main(int argc, char **argv) {
     const struct wl_options options = {
         .bundle = argc > 1 ? argv[1] : "kernels.wlb", .bundle_only = true, .no_cache = true};
     const struct wl_problem problems[] = {
-        {64, WL_BF16, false, NULL}, {96, WL_BF16, true, NULL}, {128, WL_BF16, true, NULL}};
+        {.head_dim = 64}, {.head_dim = 96, .causal = true}, {.head_dim = 128, .causal = true}}; /* of bf16 */
     enum { COUNT = sizeof problems / sizeof *problems };
-    const struct wl_problem lacking = {80, WL_BF16, false, NULL};
+    const struct wl_problem lacking = {.head_dim = 80};
     struct wl_runtime *runtime;
     struct wl_runtime_report report;
     const struct wl_kernel *kernel;

@@ -20,7 +20,8 @@ class View(c.Structure):
 
 
 class Attention(c.Structure):
-    _fields_ = [(name, c.c_int64) for name in ("batch", "heads", "heads_kv", "seqlen_q", "seqlen_k", "head_dim")] + [
+    _fields_ = [(name, c.c_int64) for name in ("batch", "heads", "heads_kv", "seqlen_q", "seqlen_k", "head_dim",
+                                               "head_dim_v")] + [
         ("dtype", c.c_int), ("causal", c.c_bool), ("scale", c.c_double),
         ("q", View), ("k", View), ("v", View), ("o", View), ("lse", c.c_uint64)]
 

@@ -8,12 +8,14 @@
 #include "gen/embed.h"
 #include "gen/json.h"
 #include "runtime/bundle.h"
+#include "runtime/choose.h"
 #include "runtime/nvrtc.h"
 
 enum { DIMS_MAX = 64, SCHEDULES_MAX = 64, TARGETS_MAX = 8 };
 
 struct values {
     const char *out, *dims, *target, *list;
+    int64_t dim_v;
     int dtype, causal;
     bool ptx, auxiliary, json;
 };
@@ -23,6 +25,7 @@ static const struct values defaults = {.dims = "64,128"};
 static const struct wl_cli_option options[] = {
     {"-o",         WL_CLI_TEXT,   offsetof(struct values, out),    "FILE",           0, 0, "the bundle to write"},
     {"--head-dim", WL_CLI_TEXT,   offsetof(struct values, dims),   "N,N...",         0, 0, "head dimensions (64,128)"},
+    {"--head-dim-v", WL_CLI_INT,  offsetof(struct values, dim_v),  "N",              8, 4096, "of V and O (that of Q and K)"},
     {"--dtype",    WL_CLI_CHOICE, offsetof(struct values, dtype),  "bf16|fp16|bf16,fp16|fp16,bf16", 0, 0, "element types (bf16)"},
     {"--causal",   WL_CLI_CHOICE, offsetof(struct values, causal), "no|yes|both",    0, 0, "masks (no)"},
     {"--target",   WL_CLI_TEXT,   offsetof(struct values, target), "SM",             0, 0, "for this target alone (those of the schedules)"},
@@ -36,8 +39,7 @@ static const struct wl_cli_option options[] = {
 
 struct candidate {
     char name[256];
-    char target[16];
-    int least, most;
+    struct wl_schedule schedule;
 };
 
 struct packing {
@@ -65,18 +67,16 @@ static void add_target(struct packing *p, const char *target) {
 }
 
 static enum wl_status add_schedule(struct packing *p, const char *name, struct wl_error *error) {
-    struct wl_schedule schedule;
     if (p->candidate_count == SCHEDULES_MAX)
         return wl_fail(error, WL_ERR_USAGE, NULL, 0, "pack", "more than %d schedules", SCHEDULES_MAX);
-    enum wl_status status = wl_schedule_load(&schedule, name, NULL, 0, error);
-    if (status || strcmp(schedule.pass, "forward")) return status;
-    struct candidate *c = &p->candidates[p->candidate_count++];
-    *c = (struct candidate){.least = schedule.head_dim_min, .most = schedule.head_dim};
+    struct candidate *c = &p->candidates[p->candidate_count];
+    enum wl_status status = wl_schedule_load(&c->schedule, name, NULL, 0, error);
+    if (status || strcmp(c->schedule.pass, "forward")) return status;
+    p->candidate_count++;
     if (snprintf(c->name, sizeof c->name, "%s", name) >= (int)sizeof c->name)
         return wl_fail(error, WL_ERR_USAGE, name, 0, NULL, "a path longer than %zu bytes",
                        sizeof c->name - 1);
-    snprintf(c->target, sizeof c->target, "%s", schedule.target);
-    if (!p->values->target) add_target(p, c->target);
+    if (!p->values->target) add_target(p, c->schedule.target);
     return WL_OK;
 }
 
@@ -96,16 +96,21 @@ static enum wl_status add_shipped(struct packing *p, struct wl_error *error) {
     return status;
 }
 
-/* A schedule for sm_100a serves sm_103a too, as the runtime has it. */
-static bool serves(const struct candidate *c, const char *target, int64_t dim) {
-    bool fits = !strcmp(c->target, target) || (!strcmp(c->target, "sm_100a") && !strcmp(target, "sm_103a"));
-    return fits && dim >= c->least && dim <= c->most;
+static const struct candidate *find(const struct packing *p, const char *target, const struct wl_problem *problem) {
+    const struct wl_choice choice = {.target = target, .problem = problem};
+    char reason[160];
+    for (int i = 0; i < p->candidate_count; i++)
+        if (wl_choose_fits(&p->candidates[i].schedule, &choice, reason, sizeof reason)) return &p->candidates[i];
+    return NULL;
 }
 
-static const struct candidate *find(const struct packing *p, const char *target, int64_t dim) {
-    for (int i = 0; i < p->candidate_count; i++)
-        if (serves(&p->candidates[i], target, dim)) return &p->candidates[i];
-    return NULL;
+static bool wants_mask(const struct values *v, bool causal) { return v->causal == 2 || v->causal == (int)causal; }
+
+/* The nth of the four problems of a head dimension; false: it was not asked for. */
+static bool problem_at(const struct values *v, int64_t dim, int n, struct wl_problem *problem) {
+    *problem = (struct wl_problem){.head_dim = (int32_t)dim, .dtype = n & 2 ? WL_FP16 : WL_BF16, .causal = n & 1,
+                                   .head_dim_v = (int32_t)v->dim_v};
+    return (v->dtype >= 2 || v->dtype == (int)problem->dtype) && wants_mask(v, problem->causal);
 }
 
 static enum wl_status collect(struct packing *p, const struct wl_cli_call *call, struct wl_error *error) {
@@ -120,7 +125,10 @@ static enum wl_status collect(struct packing *p, const struct wl_cli_call *call,
     for (int i = 0; !status && i < call->word_count; i++) status = add_schedule(p, call->words[i], error);
     for (int d = 0; !status && d < p->dim_count; d++) {
         bool served = false;
-        for (int t = 0; t < p->target_count; t++) served |= find(p, p->targets[t], p->dims[d]) != NULL;
+        struct wl_problem problem;
+        for (int t = 0; t < p->target_count; t++)
+            for (int n = 0; n < 4; n++)
+                served |= problem_at(p->values, p->dims[d], n, &problem) && find(p, p->targets[t], &problem);
         if (!served)
             status = wl_fail(error, WL_ERR_INPUT, NULL, 0, "--head-dim", "no schedule given serves %lld%s%s",
                              (long long)p->dims[d], p->values->target ? " on " : "",
@@ -173,10 +181,6 @@ static enum wl_status make(struct packing *p, const struct wl_choice *made, cons
     return status;
 }
 
-static bool wants_dtype(const struct values *v, enum wl_dtype dtype) {
-    return v->dtype >= 2 || v->dtype == (int)dtype;
-}
-
 static enum wl_status make_problem(struct packing *p, const struct candidate *c, const char *target,
                                    const struct wl_problem *problem, struct wl_error *error) {
     struct wl_problem named = *problem;
@@ -203,21 +207,19 @@ static enum wl_status make_all(struct packing *p, struct wl_error *error) {
     for (int t = 0; t < p->target_count && !status && v->auxiliary; t++)
         status = make_auxiliary(p, p->targets[t], error);
     for (int t = 0; t < p->target_count && !status; t++)
-        for (int d = 0; d < p->dim_count; d++) {
-            const struct candidate *c = find(p, p->targets[t], p->dims[d]);
-            if (!c && !v->json)
-                wl_text_printf(&p->report,
-                               "  %-8s head_dim %lld left out: no schedule given serves it there\n",
-                               p->targets[t], (long long)p->dims[d]);
-            for (int i = 0; c && !status && i < 4; i++) {
-                const struct wl_problem problem = {(int32_t)p->dims[d], i & 2 ? WL_FP16 : WL_BF16, i & 1,
-                                                   NULL};
-                if (wants_dtype(v, problem.dtype) && (v->causal == 2 || v->causal == (i & 1)))
-                    status = make_problem(p, c, p->targets[t], &problem, error);
-            }
-            if (status) return status;
+        for (int i = 0; i < p->dim_count * 4 && !status; i++) {
+            struct wl_problem problem;
+            int64_t dim = p->dims[i / 4];
+            if (!problem_at(v, dim, i % 4, &problem)) continue;
+            const struct candidate *c = find(p, p->targets[t], &problem);
+            if (c)
+                status = make_problem(p, c, p->targets[t], &problem, error);
+            else if (!v->json)
+                wl_text_printf(&p->report, "  %-8s head_dim %lld %s %s left out: no schedule given serves it there\n",
+                               p->targets[t], (long long)dim, problem.dtype == WL_BF16 ? "bf16" : "fp16",
+                               problem.causal ? "causal" : "full");
         }
-    return WL_OK;
+    return status;
 }
 
 static enum wl_status pack(struct packing *p, const struct wl_cli_call *call, struct wl_error *error) {

@@ -46,9 +46,7 @@ static const char *target_override(const char *schedule, const char *device) {
     return !strcmp(schedule, "sm_100a") && !strcmp(device, "sm_103a") ? "target=sm_103a" : NULL;
 }
 
-static bool fits(const struct search *search, char *reason, size_t room) {
-    const struct wl_schedule *s = search->schedule;
-    const struct wl_choice *c = search->choice;
+bool wl_choose_fits(const struct wl_schedule *s, const struct wl_choice *c, char *reason, size_t room) {
     int dim = c->problem->head_dim;
     if (strcmp(s->target, c->target) && !target_override(s->target, c->target))
         return snprintf(reason, room, "is for %s", s->target), false;
@@ -80,7 +78,7 @@ static enum wl_status consider(struct search *search, const char *path, const st
     char reason[160];
     enum wl_status status = read_candidate(search, path, file, NULL);
     if (status) return status;
-    search->found = fits(search, reason, sizeof reason);
+    search->found = wl_choose_fits(search->schedule, search->choice, reason, sizeof reason);
     const char *source = search->schedule->source;
     if (search->why) wl_text_printf(search->why, "  %-44s %s\n", source, reason);
     wl_text_printf(&search->seen, "%s%s %s", search->seen.length ? "; " : "", source, reason);

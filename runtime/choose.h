@@ -22,6 +22,10 @@ struct wl_choice {
     const char *auxiliary; /* "copy": not a schedule's kernel but this one, whatever the problem; NULL: none */
 };
 
+/* Whether this schedule serves the choice's target and problem; reason: in a few words, why or why not. */
+bool wl_choose_fits(const struct wl_schedule *schedule, const struct wl_choice *choice, char *reason,
+                    size_t reason_bytes);
+
 /* Runs the candidates' Lua until one fits, or the one that problem->schedule names. WL_ERR_INPUT: none fits
  * (the text has the candidates), or a candidate is wrong. why: a line for each candidate is added; may be
  * NULL. */

@@ -120,7 +120,7 @@ void attend_captured(struct wl_runtime *runtime, const struct wl_attention *prob
     struct attend a;
     struct wl_error error = {0};
     const struct wl_driver *driver = runtime->driver;
-    const struct wl_problem special = {(int32_t)problem->head_dim, problem->dtype, problem->causal, NULL};
+    const struct wl_problem special = {(int32_t)problem->head_dim, problem->dtype, problem->causal, NULL, 0};
     const struct wl_kernel *kernel;
     void *graph, *ready, *found[sizeof entries / sizeof *entries];
     CUstream stream;

@@ -205,7 +205,7 @@ static double children_ms(void) { /* processor time of the processes that were w
 }
 
 static void bench_ptxas(struct wl_runtime *runtime, double generate_ms) {
-    const struct wl_problem special = {128, WL_BF16, false, NULL};
+    const struct wl_problem special = {128, WL_BF16, false, NULL, 0};
     const struct wl_kernel *kernel;
     struct wl_kernel_report report;
     struct wl_error why = {0};
