@@ -212,9 +212,9 @@ static const struct row {
     {"sm90_fwd_hd256",  1, "load",         82,   0,   0},
     {"sm90_fwd_hd256",  1, "consumer",    401,  87, 131},
     {"sm90_fwd_hd64",   0, "load",         54,   0,   0},
-    {"sm90_fwd_hd64",   0, "consumer",    417,  99,  35},
+    {"sm90_fwd_hd64",   0, "consumer",    423,  99,  35},
     {"sm90_fwd_hd64",   1, "load",         54,   0,   0},
-    {"sm90_fwd_hd64",   1, "consumer",    421, 135,  35},
+    {"sm90_fwd_hd64",   1, "consumer",    425, 135,  35},
 };
 /* clang-format on */
 
