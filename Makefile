@@ -50,9 +50,9 @@ grid: all $(BUILD)/tests/grid
 	$(BUILD)/tests/grid $(GRID)
 
 ##   mutate     every synchronisation of the shipped kernels removed or weakened, one at a time: the judge must see it
-MUTATE ?= $(patsubst schedules/%.lua,%,$(wildcard schedules/*.lua))
+MUTATE ?= $(patsubst schedules/%.lua,%,$(wildcard schedules/*.lua)) $(addprefix sm100_fwd_hd128%,scheduler=clc cta_pair=true)
 mutate: all $(BUILD)/tests/mutate
-	@for s in $(MUTATE); do $(BUILD)/tests/mutate $$s || exit 1; done
+	@wrong=0; for s in $(MUTATE); do $(BUILD)/tests/mutate $$(echo $$s | tr % ' ') || wrong=1; done; exit $$wrong
 
 ##   coverage-emu  the emulator's tests once more, and the instruction forms that none of them executed: there must be none
 coverage-emu: all tests
