@@ -4,7 +4,6 @@
  * Each figure is a process of its own, since the device reads its settings once, and the best of some launches. GFLOP/s
  * are of the wall clock; beside them the same of the processor's time, which a machine that does other things too does
  * not spoil. The products are the kernels of tests/oracle, which multiply matrices of any size. */
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,18 +13,19 @@
 
 #include "gen/file.h"
 #include "runtime/driver.h"
+#include "runtime/half.h"
 #include "runtime/trial.h"
 
 enum { SIZE = 1024, ROUNDS = 3 }; /* a product is launched once: it takes seconds */
 
-static const struct gemm { /* C (float) = A B, both bf16, SIZE each way */
+static const struct gemm { /* C = A B, SIZE each way: bf16 to float, or fp16 to fp16 with B as [n][k] */
     const char *name, *path, *entry, *target;
     unsigned int threads, smem, scratch, rows, columns; /* scratch: bytes a CTA; rows, columns: of its tile */
-    bool transposed;                                    /* B is [n][k] */
+    enum wl_dtype type;
 } gemms[] = {
-    {"gemm mma.sync, pointers", "tests/oracle/gemm_bf16_80.ptx", "gemm", "sm_80", 128, 8192, 0, 64, 32, false},
-    {"gemm wgmma, TMA", "tests/oracle/tma_ws_90.ptx", "tma_gemm", "sm_90a", 384, 65976, 512, 128, 64, true},
-    {"gemm tcgen05, TMA", "tests/oracle/tma_ws_100.ptx", "tma_gemm", "sm_100a", 256, 49340, 384, 128, 64, true},
+    {"gemm mma.sync, pointers", "tests/oracle/gemm_bf16_80.ptx", "gemm", "sm_80", 128, 8192, 0, 64, 32, WL_BF16},
+    {"gemm wgmma, TMA", "tests/oracle/tma_ws_90.ptx", "tma_gemm", "sm_90a", 384, 65976, 512, 128, 64, WL_FP16},
+    {"gemm tcgen05, TMA", "tests/oracle/tma_ws_100.ptx", "tma_gemm", "sm_100a", 256, 49340, 384, 128, 64, WL_FP16},
 };
 
 static struct wl_error error;
@@ -82,28 +82,21 @@ static struct figure attention(void) {
 
 /* ---- matrix products ---- */
 
-static uint16_t bf16_of(uint64_t i) { /* small whole numbers: -4 to 3, exact in every sum */
-    float value = (float)(int)((i * 2654435761u >> 13) % 8) - 4;
-    uint32_t bits;
-    memcpy(&bits, &value, 4);
-    return (uint16_t)(bits >> 16);
-}
-static double value_of(uint16_t bits) {
-    uint32_t wide = (uint32_t)bits << 16;
-    float value;
-    memcpy(&value, &wide, 4);
-    return value;
+/* -1, 0 and 1: every sum is a whole number up to SIZE, and exact in fp16. */
+static uint16_t element(enum wl_dtype type, uint64_t i) {
+    return wl_dtype_from_float(type, (float)(int)((i * 2654435761u >> 13) % 3) - 1);
 }
 
-static void check(const struct gemm *g, const uint16_t *a, const uint16_t *b, const float *c) {
+static void check(const struct gemm *g, const uint16_t *a, const uint16_t *b, const void *c) {
     for (uint64_t i = 0; i < 2000; i++) {
-        uint64_t row = i * 7919 % SIZE, column = i * 104729 % SIZE;
-        double sum = 0;
+        uint64_t row = i * 7919 % SIZE, column = i * 104729 % SIZE, at = row * SIZE + column;
+        float sum = 0, got = g->type == WL_FP16 ? wl_half_to_float(((const uint16_t *)c)[at]) : ((const float *)c)[at];
         for (uint64_t k = 0; k < SIZE; k++)
-            sum += value_of(a[row * SIZE + k]) * value_of(g->transposed ? b[column * SIZE + k] : b[k * SIZE + column]);
-        if (c[row * SIZE + column] == sum) continue;
-        fprintf(stderr, "bench_emu: %s: element %d,%d is %g, not %g\n", g->name, (int)row, (int)column,
-                (double)c[row * SIZE + column], sum);
+            sum += wl_dtype_to_float(g->type, a[row * SIZE + k]) *
+                   wl_dtype_to_float(g->type, b[g->type == WL_FP16 ? column * SIZE + k : k * SIZE + column]);
+        if (got == sum) continue;
+        fprintf(stderr, "bench_emu: %s: element %d,%d is %g, not %g\n", g->name, (int)row, (int)column, (double)got,
+                (double)sum);
         _exit(1);
     }
 }
@@ -119,8 +112,8 @@ static struct figure gemm(const struct gemm *g) {
     int m = SIZE, n = SIZE, k = SIZE;
     unsigned int across = SIZE / g->rows, down = SIZE / g->columns;
     uint16_t *x = malloc(2 * elements), *y = malloc(2 * elements);
-    float *z = malloc(4 * elements);
-    for (size_t i = 0; i < elements; i++) x[i] = bf16_of(i), y[i] = bf16_of(i + elements);
+    void *z = malloc(4 * elements);
+    for (size_t i = 0; i < elements; i++) x[i] = element(g->type, i), y[i] = element(g->type, i + elements);
     need(wl_file_read(g->path, &ptx, &bytes, &error));
     need(wl_driver_open(&d, "emu", g->target, &error));
     need(wl_driver_enter(d, &error));
@@ -141,7 +134,7 @@ static struct figure gemm(const struct gemm *g) {
     if (!result) result = d->fn.cuCtxSynchronize();
     need(wl_driver_check(d, result, g->name, &error));
     take(&best, seconds(CLOCK_MONOTONIC) - wall, seconds(CLOCK_PROCESS_CPUTIME_ID) - cpu);
-    need(wl_driver_download(d, z, c, 4 * elements, &error));
+    need(wl_driver_download(d, z, c, (g->type == WL_FP16 ? 2 : 4) * elements, &error));
     check(g, x, y, z);
     return best;
 }
@@ -170,11 +163,12 @@ static struct figure measure(int which, const char *level, long threads) {
     return figure;
 }
 
+/* The products are other people's kernels: of what only the manual demands they are not clean. */
 static void row(const char *name, int which, double gflop) {
     static const char *const levels[] = {"0", "error", "strict"};
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     double off = 0;
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < (which < 0 ? 3 : 2); i++) {
         struct figure one = measure(which, levels[i], 1), all = measure(which, levels[i], cores);
         if (!i) off = gflop / one.cpu;
         printf("%-26s %-8s %8.2f %10.2f %10.2f %12.2f\n", i ? "" : name, i ? levels[i] : "off", gflop / one.wall,
