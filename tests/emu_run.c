@@ -23,6 +23,12 @@ static enum emu_check check_of_environment(void) {
     return strcmp(value, "strict") ? EMU_CHECK_ERROR : EMU_CHECK_STRICT;
 }
 
+/* Its other random orders: WARPLOOM_TEST_SEED=5 build/tests/oracle */
+static uint64_t more_seed(void) {
+    const char *value = getenv("WARPLOOM_TEST_SEED");
+    return value ? strtoull(value, NULL, 10) : 0;
+}
+
 int emu_run(struct emu_run *run) {
     struct ptx_error error;
     struct emu_device *device = run->device ? run->device : emu_run_device();
@@ -46,7 +52,7 @@ int emu_run(struct emu_run *run) {
     launch->dynamic_smem = run->smem;
     launch->order = run->order;
     launch->check = run->check ? run->check : check_of_environment();
-    launch->seed = run->seed;
+    launch->seed = run->seed + more_seed();
     launch->timeout_ms = run->timeout_ms ? run->timeout_ms : 20000;
     if (launch->fn) run->status = emu_launch_run(launch);
     else snprintf(run->report, sizeof run->report, "no such entry");
