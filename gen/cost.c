@@ -76,8 +76,8 @@ static void sm100_forward(const struct wl_plan *plan, struct wl_cost *cost) {
         if (s->q_tiles > 1) add_role(cost, arch, "correction", (int)m, sm100_correction_turn);
         if (s->s_stages > 1) add_role(cost, arch, "correction", (int)m, sm100_correction_stage);
     }
-    /* descriptors, MMAs and commits; waiting for P, K and V; of a pair, the leader's */
-    double mma_warp = q * (3 * qk / 16 + 2 * n / 16 + 16) + 24;
+    /* Q's descriptors, MMAs, waiting for P, commits; descriptors of K and V; of a pair, the leader's */
+    double mma_warp = q * (2 * qk / 16 + n / 16 + 8) + (qk + n) / 16 + 22;
     add_row(cost, "issue", "mma", "warp instruction", mma_warp, arch->issue_warps);
     /* a select for each key; seven keys' bits become predicates at once */
     cost->mask_alu = q * m * (n + n / 7 + 14) / arch->alu;
