@@ -52,14 +52,31 @@ int wl_region_layers(const struct wl_plan_region *regions, int count, int *layer
     return layers;
 }
 
-enum wl_status wl_explain(const struct wl_plan *plan, enum wl_explain_form form, struct wl_text *out,
+void wl_explain_units(const struct wl_plan *plan, const struct wl_cost *cost,
+                      const struct wl_explain_device *device,
+                      struct wl_explain_unit units[WL_EXPLAIN_UNITS]) {
+    double ghz = device->ghz > 0 ? device->ghz : plan->arch->clock_ghz;
+    double memory_ms = device->gb_per_s > 0 ? device->bytes / (device->gb_per_s * 1e6) : 0;
+    struct wl_cost_unit sorted[WL_COST_UNITS];
+    int at = 0;
+    wl_cost_units(cost, sorted);
+    for (int i = 0; i < WL_COST_UNITS; i++) {
+        double ms = sorted[i].clocks * device->steps / (ghz * 1e6);
+        if (at == i && memory_ms > ms) units[at++] = (struct wl_explain_unit){"memory", memory_ms};
+        units[at++] = (struct wl_explain_unit){sorted[i].name, ms};
+    }
+    if (at == WL_COST_UNITS) units[at] = (struct wl_explain_unit){"memory", memory_ms};
+}
+
+enum wl_status wl_explain(const struct wl_plan *plan, enum wl_explain_form form,
+                          const struct wl_explain_device *device, struct wl_text *out,
                           struct wl_error *error) {
     struct wl_cost cost;
     enum wl_status status = wl_cost_estimate(plan, &cost, error);
     if (status != WL_OK) return status;
     switch (form) {
-    case WL_EXPLAIN_TEXT: wl_explain_text(plan, &cost, out); break;
-    case WL_EXPLAIN_JSON: wl_explain_json(plan, &cost, out); break;
+    case WL_EXPLAIN_TEXT: wl_explain_text(plan, &cost, device, out); break;
+    case WL_EXPLAIN_JSON: wl_explain_json(plan, &cost, device, out); break;
     case WL_EXPLAIN_SVG: wl_explain_svg(plan, &cost, out); break;
     }
     return out->failed ? wl_fail(error, WL_ERR_NO_MEMORY, NULL, 0, NULL, "out of memory") : WL_OK;

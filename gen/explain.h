@@ -31,7 +31,31 @@ struct wl_cost {
 };
 
 enum wl_status wl_cost_estimate(const struct wl_plan *plan, struct wl_cost *cost, struct wl_error *error);
-enum wl_status wl_explain(const struct wl_plan *plan, enum wl_explain_form form, struct wl_text *out,
+/* A problem on a device: what each unit needs for it, beside the time that it took. */
+struct wl_explain_device {
+    const char *name; /* "NVIDIA H200" */
+    int64_t batch, heads, heads_kv, seq;
+    double steps;    /* that an SM takes */
+    double ghz;      /* of an SM while it worked; 0: not known, gen/arch.c's is taken */
+    double bytes;    /* Q, K, V, O and LSE, each moved once */
+    double gb_per_s; /* of device memory; 0: not known */
+    double ms;       /* of a launch; 0: not measured, as an emulated device's time says nothing */
+    double spread;   /* see struct wl_measurement */
+    double tflops;
+    int launches;
+};
+/* What a unit needs for the problem, busiest first: those of wl_cost, and "memory". */
+#define WL_EXPLAIN_UNITS (WL_COST_UNITS + 1)
+struct wl_explain_unit {
+    const char *name;
+    double ms; /* 0: none of it, or not known */
+};
+void wl_explain_units(const struct wl_plan *plan, const struct wl_cost *cost,
+                      const struct wl_explain_device *device, struct wl_explain_unit units[WL_EXPLAIN_UNITS]);
+
+/* device: NULL for the plan alone; not for the drawing. */
+enum wl_status wl_explain(const struct wl_plan *plan, enum wl_explain_form form,
+                          const struct wl_explain_device *device, struct wl_text *out,
                           struct wl_error *error);
 
 #endif

@@ -45,8 +45,10 @@ static void put_tiles(const struct wl_plan *plan, struct wl_json *json) {
     wl_json_open(json, "tiles", '{');
     wl_json_int(json, "rows", plan->launch.rows_per_tile);
     wl_json_int(json, "ctas", plan->cluster);
-    wl_json_text(json, "scheduler", wl_field_choice(WL_FIELD_scheduler, plan->scheduler, choice, sizeof choice));
-    wl_json_text(json, "head_order", wl_field_choice(WL_FIELD_head_order, plan->head_order, choice, sizeof choice));
+    wl_json_text(json, "scheduler",
+                 wl_field_choice(WL_FIELD_scheduler, plan->scheduler, choice, sizeof choice));
+    wl_json_text(json, "head_order",
+                 wl_field_choice(WL_FIELD_head_order, plan->head_order, choice, sizeof choice));
     wl_json_bool(json, "last_rows_first", plan->longest_first);
     wl_json_int(json, "keys_in_l2", plan->l2_keys);
     wl_json_close(json);
@@ -128,7 +130,36 @@ static void put_cost(const struct wl_plan *plan, const struct wl_cost *cost, str
     wl_json_number(json, "tflops_at_best", wl_cost_tflops(plan, cost));
 }
 
-void wl_explain_json(const struct wl_plan *plan, const struct wl_cost *cost, struct wl_text *out) {
+static void put_device(const struct wl_plan *plan, const struct wl_cost *cost,
+                       const struct wl_explain_device *d, struct wl_json *json) {
+    struct wl_explain_unit units[WL_EXPLAIN_UNITS];
+    wl_explain_units(plan, cost, d, units);
+    wl_json_open(json, "on_device", '{');
+    wl_json_text(json, "device", d->name);
+    wl_json_int(json, "batch", d->batch);
+    wl_json_int(json, "heads", d->heads);
+    wl_json_int(json, "kv_heads", d->heads_kv);
+    wl_json_int(json, "seq", d->seq);
+    wl_json_bool(json, "measured", d->ms > 0);
+    if (d->ms > 0) {
+        wl_json_number(json, "median_ms", d->ms);
+        wl_json_number(json, "spread", d->spread);
+        wl_json_int(json, "launches", d->launches);
+        wl_json_number(json, "tflops", d->tflops);
+    }
+    wl_json_number(json, "ghz", d->ghz > 0 ? d->ghz : plan->arch->clock_ghz);
+    wl_json_bool(json, "ghz_measured", d->ghz > 0);
+    wl_json_number(json, "steps_an_sm", d->steps);
+    wl_json_number(json, "bytes", d->bytes);
+    wl_json_number(json, "gb_per_s", d->gb_per_s);
+    wl_json_open(json, "bound_ms", '{');
+    for (int u = 0; u < WL_EXPLAIN_UNITS; u++) wl_json_number(json, units[u].name, units[u].ms);
+    wl_json_close(json);
+    wl_json_close(json);
+}
+
+void wl_explain_json(const struct wl_plan *plan, const struct wl_cost *cost,
+                     const struct wl_explain_device *device, struct wl_text *out) {
     struct wl_json json = {.text = out};
     wl_json_open(&json, NULL, '{');
     wl_json_text(&json, "entry", plan->launch.entry);
@@ -147,5 +178,6 @@ void wl_explain_json(const struct wl_plan *plan, const struct wl_cost *cost, str
     put_memory(&json, "tensor_memory", plan->tmem, plan->tmem_count, plan->tmem_cols, plan->arch->tmem_cols);
     put_barriers(plan, &json);
     put_cost(plan, cost, &json);
+    if (device) put_device(plan, cost, device, &json);
     wl_json_close(&json);
 }

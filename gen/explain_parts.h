@@ -4,8 +4,10 @@
 
 #include "gen/explain.h"
 
-void wl_explain_text(const struct wl_plan *plan, const struct wl_cost *cost, struct wl_text *out);
-void wl_explain_json(const struct wl_plan *plan, const struct wl_cost *cost, struct wl_text *out);
+void wl_explain_text(const struct wl_plan *plan, const struct wl_cost *cost,
+                     const struct wl_explain_device *device, struct wl_text *out);
+void wl_explain_json(const struct wl_plan *plan, const struct wl_cost *cost,
+                     const struct wl_explain_device *device, struct wl_text *out);
 void wl_explain_svg(const struct wl_plan *plan, const struct wl_cost *cost, struct wl_text *out);
 
 /* The units of wl_cost, busiest first. */

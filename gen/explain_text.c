@@ -1,6 +1,7 @@
 /* explain_text: the plan for people. */
 #include "gen/explain_parts.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -15,7 +16,8 @@ static void put_title(const struct wl_plan *plan, struct wl_text *out) {
     wl_text_printf(out, "%s  (%s)\n", plan->launch.entry, plan->schedule.source);
     wl_text_printf(out, "%s %s for %s, head_dim %d%s%s, %s\n", plan->dtype == WL_BF16 ? "bf16" : "fp16",
                    plan->schedule.pass, plan->arch->name, plan->head_dim,
-                   plan->head_dim % 64 ? " (filled up with zeros)" : "", dim_v, plan->causal ? "causal" : "full");
+                   plan->head_dim % 64 ? " (filled up with zeros)" : "", dim_v,
+                   plan->causal ? "causal" : "full");
 }
 
 static void put_schedule(const struct wl_plan *plan, struct wl_text *out) {
@@ -35,18 +37,22 @@ static void put_schedule(const struct wl_plan *plan, struct wl_text *out) {
 
 /* What the schedule's scheduler and head_order come to. */
 static void put_tiles(const struct wl_plan *plan, struct wl_text *out) {
-    static const char *const walks[] = {"", "one tile a CTA", "persistent CTAs, each takes every n-th tile of n CTAs",
-                                        "persistent CTAs, there and back through the tiles",
-                                        "a CTA that is done takes the tile of one that has not been launched"};
+    static const char *const walks[] = {
+        "", "one tile a CTA", "persistent CTAs, each takes every n-th tile of n CTAs",
+        "persistent CTAs, there and back through the tiles",
+        "a CTA that is done takes the tile of one that has not been launched"};
     static const char *const orders[] = {"", "a head's tiles follow each other",
                                          "the query heads of a key head side by side",
                                          "heads side by side whose K and V fit in L2"};
     heading(out, "tiles");
     if (plan->cluster > 1)
-        wl_text_printf(out, "  a pair of CTAs a tile (a cluster of %d): each has half of the rows, of a K tile's keys and of a V tile's columns\n",
+        wl_text_printf(out,
+                       "  a pair of CTAs a tile (a cluster of %d): each has half of the rows, of a K tile's "
+                       "keys and of a V tile's columns\n",
                        plan->cluster);
-    wl_text_printf(out, "  %d query rows each; %s; %s; %s\n", plan->launch.rows_per_tile, walks[plan->scheduler],
-                   orders[plan->head_order], plan->longest_first ? "last rows first" : "first rows first");
+    wl_text_printf(out, "  %d query rows each; %s; %s; %s\n", plan->launch.rows_per_tile,
+                   walks[plan->scheduler], orders[plan->head_order],
+                   plan->longest_first ? "last rows first" : "first rows first");
     if (plan->head_order == WL_HEAD_ORDER_SECTION)
         wl_text_printf(out, "  5/6 of the %d MB of L2 hold K and V of %d key heads of 4096 keys\n",
                        plan->arch->l2_bytes >> 20, plan->l2_keys / 4096);
@@ -164,7 +170,36 @@ static void put_cost(const struct wl_plan *plan, const struct wl_cost *cost, str
         plan->arch->clock_ghz);
 }
 
-void wl_explain_text(const struct wl_plan *plan, const struct wl_cost *cost, struct wl_text *out) {
+static void put_device(const struct wl_plan *plan, const struct wl_cost *cost,
+                       const struct wl_explain_device *d, struct wl_text *out) {
+    struct wl_explain_unit units[WL_EXPLAIN_UNITS];
+    wl_explain_units(plan, cost, d, units);
+    heading(out, d->ms > 0 ? "measured" : "a problem");
+    wl_text_printf(out, "  %s: batch %" PRId64 ", heads %" PRId64 "/%" PRId64 ", %" PRId64 " x %" PRId64 "\n",
+                   d->name, d->batch, d->heads, d->heads_kv, d->seq, d->seq);
+    if (d->ms > 0)
+        wl_text_printf(out, "  %.4f ms a launch (median of %d, spread %.2f %%), %.1f TFLOP/s\n", d->ms,
+                       d->launches, d->spread * 100, d->tflops);
+    else wl_text_printf(out, "  not measured: an emulated device's time says nothing about a GPU\n");
+    wl_text_printf(out, "  what each unit needs for it, at %.3f GHz%s, %.0f steps an SM:\n",
+                   d->ghz > 0 ? d->ghz : plan->arch->clock_ghz, d->ghz > 0 ? " as measured" : "", d->steps);
+    for (int u = 0; u < WL_EXPLAIN_UNITS; u++) {
+        if (units[u].ms <= 0) continue;
+        wl_text_printf(out, "  %-6s %9.4f ms", units[u].name, units[u].ms);
+        if (d->ms > 0) wl_text_printf(out, "  %3.0f %% of the time", units[u].ms / d->ms * 100);
+        if (strcmp(units[u].name, "memory") == 0)
+            wl_text_printf(out, "  (%.1f MB, each byte once, at %.0f GB/s)", d->bytes / 1e6, d->gb_per_s);
+        wl_text_printf(out, "\n");
+    }
+    if (d->ms > 0)
+        wl_text_printf(out,
+                       "  %s is the nearest to its bound; what is left of the time is waiting that no unit's "
+                       "work covers\n",
+                       units[0].name);
+}
+
+void wl_explain_text(const struct wl_plan *plan, const struct wl_cost *cost,
+                     const struct wl_explain_device *device, struct wl_text *out) {
     put_title(plan, out);
     put_schedule(plan, out);
     put_tiles(plan, out);
@@ -172,4 +207,5 @@ void wl_explain_text(const struct wl_plan *plan, const struct wl_cost *cost, str
     put_memories(plan, out);
     put_barriers(plan, out);
     put_cost(plan, cost, out);
+    if (device) put_device(plan, cost, device, out);
 }

@@ -68,9 +68,12 @@ bool wl_tune_has(const struct wl_tune *tune, bool causal);
 /* Sets the score from ms[]; 0 while any is missing. */
 void wl_tune_score(const struct wl_tune *tune, struct wl_tune_candidate *candidate);
 
-/* Milliseconds that the cost gives for a problem on the part that gen/arch.c describes: every tile's steps,
- * dealt over the SMs; a step takes the norm of order 8 of its units' clocks, which is the busiest unit and a
- * little for what comes close to it. */
+/* Steps (those of wl_cost) that an SM takes for a problem: every tile's, dealt over the SMs of the part that
+ * gen/arch.c describes. */
+double wl_tune_steps(const struct wl_plan *plan, const struct wl_tune_problem *problem);
+
+/* Milliseconds that the cost gives for a problem; a step takes the norm of order 8 of its units' clocks,
+ * which is the busiest unit and a little for what comes close to it. */
 double wl_tune_estimate(const struct wl_plan *plan, const struct wl_cost *cost,
                         const struct wl_tune_problem *problem);
 

@@ -19,8 +19,7 @@ static double step_clocks(const struct wl_cost *cost) {
     return most * pow(sum, 1.0 / 8);
 }
 
-double wl_tune_estimate(const struct wl_plan *plan, const struct wl_cost *cost,
-                        const struct wl_tune_problem *p) {
+double wl_tune_steps(const struct wl_plan *plan, const struct wl_tune_problem *p) {
     int64_t rows = plan->launch.rows_per_tile, keys = plan->schedule.tile_n, steps = 0;
     int64_t row_tiles = (p->seq + rows - 1) / rows, longest = (p->seq + keys - 1) / keys;
     for (int64_t t = 0; t < row_tiles; t++) {
@@ -32,7 +31,12 @@ double wl_tune_estimate(const struct wl_plan *plan, const struct wl_cost *cost,
     else of_one = fmax((double)steps * heads / sms, (double)longest);
     /* an uneven end: on average half of the longest tile */
     if (p->causal && !plan->longest_first) of_one += (double)longest / 2;
-    return of_one * step_clocks(cost) / (plan->arch->clock_ghz * 1e6);
+    return of_one;
+}
+
+double wl_tune_estimate(const struct wl_plan *plan, const struct wl_cost *cost,
+                        const struct wl_tune_problem *problem) {
+    return wl_tune_steps(plan, problem) * step_clocks(cost) / (plan->arch->clock_ghz * 1e6);
 }
 
 /* Counts of the plan's machine code. WL_ERR_ENVIRONMENT: a tool is missing. */

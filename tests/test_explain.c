@@ -23,7 +23,7 @@ static void make_plan(struct wl_plan *plan, const char *schedule, const char *co
 static char *explain(const struct wl_plan *plan, enum wl_explain_form form) {
     struct wl_text out = {0};
     struct wl_error error = {0};
-    cr_assert_eq(wl_explain(plan, form, &out, &error), WL_OK, "%s", error.text);
+    cr_assert_eq(wl_explain(plan, form, NULL, &out, &error), WL_OK, "%s", error.text);
     cr_assert_eq(strlen(out.bytes), out.length);
     return out.bytes;
 }
@@ -41,6 +41,72 @@ static const struct {
     {"sm90_fwd_hd128", {0}, 0},
     {"sm90_fwd_hd128", {"exp2_share=0.25"}, 1},
 };
+
+/* ---- a problem on a device ---- */
+
+/* 128-row tiles of 2 heads on one SM's worth: 1024 keys are 8 steps of 128. A memory so slow that it goes
+ * first, one so quick that it goes last, one that is not known. */
+Test(explain, units_of_a_problem) {
+    static const struct {
+        double gb_per_s;
+        int place; /* of "memory" */
+        double ms;
+    } memories[] = {{1, 0, 1.0}, {1e6, 6, 1e-6}, {0, -1, 0}};
+    struct wl_plan plan;
+    struct wl_cost cost;
+    struct wl_error error = {0};
+    make_plan(&plan, "sm90_fwd_hd128", NULL, 0);
+    cr_assert_eq(wl_cost_estimate(&plan, &cost, &error), WL_OK);
+    for (size_t m = 0; m < WL_LEN(memories); m++) {
+        struct wl_explain_unit units[WL_EXPLAIN_UNITS];
+        struct wl_explain_device device = {
+            .name = "D", .steps = 8, .ghz = 2, .bytes = 1e6, .gb_per_s = memories[m].gb_per_s};
+        int place = -1;
+        wl_explain_units(&plan, &cost, &device, units);
+        for (int u = 0; u < WL_EXPLAIN_UNITS; u++) {
+            bool memory = strcmp(units[u].name, "memory") == 0;
+            if (u) cr_expect_leq(units[u].ms, units[u - 1].ms);
+            if (strcmp(units[u].name, "mma") == 0) cr_expect_float_eq(units[u].ms, 8 * 2048 / 2e6, 1e-12);
+            if (memory) cr_expect_float_eq(units[u].ms, memories[m].ms, 1e-12);
+            if (memory && units[u].ms > 0) place = u;
+        }
+        cr_expect_eq(place, memories[m].place, "memory %zu at %d", m, place);
+    }
+}
+
+/* Measured: shares of the time; else none. */
+Test(explain, measured) {
+    struct wl_plan plan;
+    struct wl_error error = {0};
+    struct wl_explain_device device = {.name = "D",
+                                       .batch = 4,
+                                       .heads = 16,
+                                       .heads_kv = 2,
+                                       .seq = 4096,
+                                       .steps = 512,
+                                       .ghz = 2.048,
+                                       .bytes = 1e6,
+                                       .gb_per_s = 1,
+                                       .ms = 1.024,
+                                       .tflops = 537,
+                                       .launches = 77};
+    make_plan(&plan, "sm90_fwd_hd128", NULL, 0);
+    for (int measured = 1; measured >= 0; measured--) {
+        struct wl_text text = {0}, json = {0};
+        if (!measured) device.ms = 0;
+        cr_assert_eq(wl_explain(&plan, WL_EXPLAIN_TEXT, &device, &text, &error), WL_OK, "%s", error.text);
+        cr_assert_eq(wl_explain(&plan, WL_EXPLAIN_JSON, &device, &json, &error), WL_OK, "%s", error.text);
+        cr_expect(strstr(text.bytes, "heads 16/2, 4096 x 4096"));
+        cr_expect_eq(!!strstr(text.bytes, "mma       0.5120 ms   50 % of the time"), measured, "%s",
+                     text.bytes);
+        cr_expect_eq(!!strstr(text.bytes, "median of 77"), measured);
+        cr_expect_eq(!!strstr(text.bytes, "says nothing about a GPU"), !measured);
+        cr_expect_eq(!!strstr(json.bytes, "\"tflops\": 537"), measured);
+        cr_expect(strstr(json.bytes, "\"mma\": 0.512"));
+        wl_text_fini(&text);
+        wl_text_fini(&json);
+    }
+}
 
 /* ---- the cost model against the kernel's inner loop ---- */
 
@@ -100,8 +166,8 @@ static void expect_near(const char *what, double model, double kernel, double to
 static void check_sm100(const struct wl_plan *plan, const struct wl_cost *cost, const char *ptx) {
     double threads = plan->schedule.q_tiles * plan->schedule.tile_m, warps = threads / 32,
            q = plan->schedule.q_tiles;
-    char *unmasked = cut(ptx, "\nSOFTMAX_BLOCK:", "bra.uni SOFTMAX_BLOCK;", "@%more bra.uni SOFTMAX_UNMASKED;",
-                         "SOFTMAX_UNMASKED:\n");
+    char *unmasked = cut(ptx, "\nSOFTMAX_BLOCK:", "bra.uni SOFTMAX_BLOCK;",
+                         "@%more bra.uni SOFTMAX_UNMASKED;", "SOFTMAX_UNMASKED:\n");
     struct seen softmax = count_instructions(cut(unmasked, "\nSOFTMAX_BLOCK:", "setp.ne.u32 %more, %block, 0",
                                                  "@!%flag bra.uni SOFTMAX_SAME;", "SOFTMAX_SAME:\n"));
     free(unmasked);
