@@ -22,11 +22,11 @@ EMBEDDED := $(shell find templates schedules runtime/auxiliary -name '*.ptx' -o 
 OBJ       = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 ASAN      = $(patsubst %.c,$(BUILD)/asan/%.o,$(1))
 SANITIZE := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer -DWL_SANITIZE
-ALL      := $(GEN) $(RUNTIME) $(EMU) $(CLI) $(TESTS) $(HELPERS) $(FUZZERS) $(PROGRAMS) tests/fuzzer.c
+ALL      := $(GEN) $(RUNTIME) $(EMU) $(CLI) $(TESTS) $(HELPERS) $(FUZZERS) $(PROGRAMS) tests/fuzzer.c tests/capture/capture.c
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all coverage-emu device-test race examples bench-runtime install demo test grid mutate sanitize fuzz deps format clean help tests
+.PHONY: all capture coverage-emu device-test race examples bench-runtime install demo test grid mutate sanitize fuzz deps format clean help tests
 
 ##   all        the command line, the libraries and the emulated driver (the default)
 all: $(BUILD)/warploom $(BUILD)/libwarploom.so $(BUILD)/emu/libcuda.so.1
@@ -83,6 +83,10 @@ bench-emu: all $(BUILD)/tests/bench_emu
 ##   clients    programs of other people on the emulated driver: cuda-python, Triton, nvcc's images (fetches them from PyPI)
 clients: all
 	sh tests/clients/run.sh $(BUILD)
+
+##   capture    on a machine with a Hopper GPU: what it makes of every instruction form, into build/captures (tests/captures has an H200's)
+capture: $(BUILD)/capture
+	$(BUILD)/capture $(BUILD)/captures
 
 ##   golden     accepts the PTX that tests/test_golden.c found changed: build/golden/ goes to tests/golden/
 golden:
@@ -212,6 +216,8 @@ $(BUILD)/asan/tests/all: $(call ASAN,$(TESTS)) $(BUILD)/asan/libhelpers.a $(BUIL
 $(BUILD)/tests/grid $(BUILD)/tests/bench_runtime $(BUILD)/tests/bench_emu $(BUILD)/tests/mutate: $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(BUILD)/libhelpers.a $(BUILD)/libwarploom.a
 	@mkdir -p $(@D)
 	$(SAY) $(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+$(BUILD)/capture: $(BUILD)/obj/tests/capture/capture.o $(BUILD)/libhelpers.a $(BUILD)/libemu.a $(call OBJ,$(EMU_GEN))
+	$(SAY) $(CC) $(LDFLAGS) -o $@ $^ -lm -ldl -pthread
 $(BUILD)/tests/%: $(BUILD)/obj/tests/test_%.o $(BUILD)/libhelpers.a $(BUILD)/libemu.a $(BUILD)/libwarploom.a
 	@mkdir -p $(@D)
 	$(SAY) $(CC) $(LDFLAGS) -o $@ $^ $(TEST_LIBS)

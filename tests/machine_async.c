@@ -67,6 +67,7 @@ const struct machine_row machine_async_rows[] = {
     {EXPECT("16") "@%first cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%s+<0|16|4080>], [%gin+<16|48>], 16, [%bar];" WAIT, 0, FDB, 64, 0, 0, 0},
     {"createpolicy.fractional.L2::evict_last.b64 %rd9, 1.0;\n" EXPECT("1040") "@%first cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes.L2::cache_hint [%s+256], [%gin+64], 1040, [%bar], %rd9;" WAIT, 0, FDB, 64, 0, 0, 0},
     {EXPECT("512") "@%first cp.async.bulk.shared::cta.global.mbarrier::complete_tx::bytes [%s+256], [%gin+64], 512, [%bar];" WAIT, 0, FDB, 64, 0, 0, 0},
+    {"createpolicy.fractional.L2::evict_last.b64 %rd9, 1.0;\n" EXPECT("512") "@%first cp.async.bulk.shared::cta.global.mbarrier::complete_tx::bytes.L2::cache_hint [%s+256], [%gin+64], 512, [%bar], %rd9;" WAIT, 0, FDB, 64, 0, 0, 0},
     {EXPECT("1536") "setp.eq.u32 %p1, %rank, 0; and.pred %p1, %p1, %first; mov.u16 %h8, 3; @%p1 cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes.multicast::cluster [%s+256], [%gin+64], 1024, [%bar], %h8; "
      "setp.eq.u32 %p2, %rank, 1; and.pred %p2, %p2, %first; @%p2 cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes.multicast::cluster [%s+2048], [%gin+4096], 512, [%bar], 3;" WAIT, 0, FDB, 0, 2, 2, 0},
     {"createpolicy.fractional.L2::evict_first.b64 %rd9, 1.0;\n" EXPECT("256") "setp.eq.u32 %p1, %rank, 2; and.pred %p1, %p1, %first; mov.u16 %h8, 15; @%p1 cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes<.multicast::cluster.L2::cache_hint|.L2::cache_hint.multicast::cluster> [%s+256], [%gin+64], 256, [%bar], %h8, %rd9;" WAIT, 0, FDB, 0, 4, 4, 0},
@@ -191,16 +192,20 @@ static const char *const special[] = {
     "@%first cp.async.bulk.prefetch.tensor.2d.L2.global.L2::cache_hint [%map, {8, 3}], 0x12f0000000000000; mov.b32 %o0, 1;",
     "prefetch<|.param>.tensormap [%map]; mov.b32 %o0, 1;",
     /* the map in shared memory, changed there, put to global memory, used */
-    "mad.lo.u32 %r20, %lane, 4, %s; mad.wide.u32 %rd10, %lane, 4, %map; ld.b32 %r21, [%rd10]; st.shared.b32 [%r20], %r21; bar.warp.sync 0xffffffff; @!%first bra MADE;\n"
-    "<tensormap.replace.tile.global_dim.shared::cta.b1024.b32 [%s], 1, %r23|tensormap.replace.tile.box_dim.shared::cta.b1024.b32 [%s], 0, 32|tensormap.replace.tile.global_stride.shared::cta.b1024.b64 [%s], 0, %rd11|"
-    "tensormap.replace.tile.global_address.shared::cta.b1024.b64 [%s], %rd12|tensormap.replace.tile.element_stride.shared::cta.b1024.b32 [%s], 1, 2|tensormap.replace.tile.rank.shared::cta.b1024.b32 [%s], 1|"
+    "mad.lo.u32 %r20, %lane, 4, %s; mad.wide.u32 %rd10, %lane, 4, %map; ld.b32 %r21, [%rd10]; st.shared.b32 [%r20], %r21; bar.warp.sync 0xffffffff; mov.b32 %r23, 17; mov.b64 %rd11, 512; mov.b64 %rd12, 0x7f1234567890; @!%first bra MADE; tensormap.replace.tile.global_address.shared::cta.b1024.b64 [%s], %rd11;\n"
+    "<tensormap.replace.tile.global_dim.shared::cta.b1024.b32 [%s], 1, %r23|tensormap.replace.tile.global_dim.shared::cta.b1024.b32 [%s], 4, 9|tensormap.replace.tile.box_dim.shared::cta.b1024.b32 [%s], 0, 32|tensormap.replace.tile.global_stride.shared::cta.b1024.b64 [%s], 0, %rd11|tensormap.replace.tile.global_stride.shared::cta.b1024.b64 [%s], 1, 0x123456780|tensormap.replace.tile.global_stride.shared::cta.b1024.b64 [%s], 2, %rd11|tensormap.replace.tile.global_stride.shared::cta.b1024.b64 [%s], 3, 4096|"
+    "tensormap.replace.tile.global_address.shared::cta.b1024.b64 [%s], %rd12|tensormap.replace.tile.element_stride.shared::cta.b1024.b32 [%s], 1, 2|tensormap.replace.tile.box_dim.shared::cta.b1024.b32 [%s], 3, 200|tensormap.replace.tile.rank.shared::cta.b1024.b32 [%s], 1|"
     "tensormap.replace.tile.elemtype.shared::cta.b1024.b32 [%s], 6|tensormap.replace.tile.interleave_layout.shared::cta.b1024.b32 [%s], 0|tensormap.replace.tile.swizzle_mode.shared::cta.b1024.b32 [%s], 2|"
     "tensormap.replace.tile.fill_mode.shared::cta.b1024.b32 [%s], 1>;\n"
     "MADE: bar.warp.sync 0xffffffff; add.u64 %rd13, %gout, 12288; tensormap.cp_fenceproxy.global.shared::cta.tensormap::generic.release.<gpu|cta>.sync.aligned [%rd13], [%s], 128; fence.proxy.tensormap::generic.acquire.gpu [%rd13], 128; mov.b32 %o0, 1;",
     "mad.wide.u32 %rd10, %lane, 4, %map; mad.wide.u32 %rd14, %lane, 4, %gout; ld.b32 %r21, [%rd10]; st.global.b32 [%rd14+12288], %r21; add.u64 %rd13, %gout, 12288; fence.proxy.tensormap::generic.release.gpu; bar.warp.sync 0xffffffff;\n"
-    "@%first tensormap.replace.tile.global_dim<|.global>.b1024.b32 [%rd13], 1, 6; fence.proxy.tensormap::generic.release.gpu; fence.proxy.tensormap::generic.acquire.gpu [%rd13], 128; bar.warp.sync 0xffffffff; " EXPECT("1024") "@%first cp.async.bulk.tensor.2d.shared::cluster.global.mbarrier::complete_tx::bytes [%s+1024], [%rd13, {8, 3}], [%bar];" WAIT,
+    "@%first tensormap.replace.tile.global_dim<|.global>.b1024.b32 [%rd13], 1, 6; fence.proxy.tensormap::generic.release.gpu; fence.proxy.tensormap::generic.acquire.gpu [%rd13], 128; bar.warp.sync 0xffffffff; " EXPECT("1024") "@%first cp.async.bulk.tensor.2d.shared::cluster.global.mbarrier::complete_tx::bytes [%s+1024], [%rd13, {8, 3}], [%bar];" WAIT "@%first st.global.b64 [%rd13], 0;",
 };
 static const struct machine_tensor special_map = {BF16, 2, {100, 40}, {256}, {64, 8}, {1, 1}, 3, 0};
+static const char *const stored[] = {
+    "createpolicy.fractional.L2::evict_first.b64 %rd9, 1.0;\n" ONE_THREAD "cp.async.bulk.tensor.2d<|.tile>.global.shared::cta.bulk_group.L2::cache_hint [%map, {8, 35}], [%s+1024], %rd9; " GROUP_DONE PAST,
+    "createpolicy.fractional.L2::evict_last.b64 %rd9, 1.0;\n" ONE_THREAD "cp.reduce.async.bulk.tensor.2d.global.shared::cta.<add|max>.tile.bulk_group.L2::cache_hint [%map, {64, 3}], [%s+1024], %rd9; " GROUP_DONE PAST,
+};
 static const char *const clustered[] = {
     EXPECT("2048") "mov.u16 %h8, 3; @!%first bra WAITING; setp.eq.u32 %p1, %rank, 0; @%p1 cp.async.bulk.tensor.2d.shared::cluster.global.mbarrier::complete_tx::bytes.multicast::cluster [%s+1024], [%map, {8, 3}], [%bar], %h8; "
     "@!%p1 cp.async.bulk.tensor.2d.shared::cluster.global.mbarrier::complete_tx::bytes.multicast::cluster [%s+3072], [%map, {64, 35}], [%bar], %h8; WAITING: " WAIT,
@@ -228,12 +233,13 @@ size_t machine_tensor_row_count(void) {
     size_t n = 0;
     for (size_t t = 0; t < LEN(tensors); t++)
         for (int op = 0; op < 8; op++) n += legal(op, tensors[t].type);
-    return n + LEN(tensors) * (PLACES + STORE_PLACES) + LEN(special) + LEN(clustered);
+    return n + LEN(tensors) * (PLACES + STORE_PLACES) + LEN(special) + LEN(stored) + LEN(clustered);
 }
 
 struct machine_row machine_tensor_row(size_t i, char *body, size_t bytes) {
     if (i < LEN(special)) return (struct machine_row){special[i], 0, FDB, 0, 0, 0, &special_map};
-    if ((i -= LEN(special)) < LEN(clustered)) return (struct machine_row){clustered[i], 0, FDB, 0, 2, 2, &special_map};
+    if ((i -= LEN(special)) < LEN(stored)) return (struct machine_row){stored[i], 0, FD | MACHINE_STORES, 64, 0, 0, &special_map};
+    if ((i -= LEN(stored)) < LEN(clustered)) return (struct machine_row){clustered[i], 0, FDB, 0, 2, 2, &special_map};
     i -= LEN(clustered);
     for (size_t n = 0;; n++) {
         const struct machine_tensor *t = &tensors[n / PER_TENSOR];

@@ -46,11 +46,13 @@ static struct machine_row row_at(size_t r, char *body, size_t bytes) {
     if (r < machine_warp_count) return machine_warp_rows[r];
     r -= machine_warp_count;
     if (r < machine_async_count) return machine_async_rows[r];
-    return machine_tensor_row(r - machine_async_count, body, bytes);
+    r -= machine_async_count;
+    if (r < machine_refused_count) return machine_refused_rows[r];
+    return machine_tensor_row(r - machine_refused_count, body, bytes);
 }
 
 static size_t row_count(void) {
-    return machine_memory_count + machine_warp_count + machine_async_count + machine_tensor_row_count();
+    return machine_memory_count + machine_warp_count + machine_async_count + machine_refused_count + machine_tensor_row_count();
 }
 
 /* The first form of each row, and behind the last one how many there are. */
@@ -81,7 +83,7 @@ static void put(struct text *t, const char *format, ...) {
 }
 
 static const char head[] =
-    ".version 8.6\n.target sm_90a\n.address_size 64\n%s\n"
+    ".version 9.0\n.target sm_90a\n.address_size 64\n%s\n"
     ".visible .entry k(.param .u64 in, .param .u64 out, .param .align 64 .b8 map[128])\n.reqntid %u, 1, 1\n{\n"
     ".reg .b32 %%r<32>, %%o<4>, %%x<4>, %%thread, %%lane, %%cta, %%rank, %%s, %%bar, %%t, %%u;\n"
     ".reg .b64 %%rd<32>, %%gin, %%gout, %%tile, %%own, %%end, %%map, %%w;\n.reg .b16 %%h<16>;\n"

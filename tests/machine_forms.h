@@ -60,8 +60,9 @@ void machine_inputs(uint8_t in[MACHINE_IN], uint8_t out[MACHINE_OUT]);
 uint64_t machine_hash(const void *bytes, size_t count);
 
 /* The tables. */
-extern const struct machine_row machine_memory_rows[], machine_warp_rows[], machine_async_rows[];
-extern const size_t machine_memory_count, machine_warp_count, machine_async_count;
+extern const struct machine_row machine_memory_rows[], machine_warp_rows[], machine_async_rows[],
+    machine_refused_rows[];
+extern const size_t machine_memory_count, machine_warp_count, machine_async_count, machine_refused_count;
 /* TMA rows are made of tensors and coordinates. */
 size_t machine_tensor_row_count(void);
 struct machine_row machine_tensor_row(size_t i, char *body, size_t bytes);

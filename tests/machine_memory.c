@@ -124,6 +124,11 @@ const struct machine_row machine_memory_rows[] = {
     {"add.u64 %rd10, %gin, 131072; discard<|.global>.L2 [%gout+12288], 128; mov.b32 %o0, 5; st.global.v4.b32 [%gout+12288], {%r1, %r1, %r1, %r1};", 0, 0, 1, 0, 0, 0},
     {"createpolicy.fractional.L2::<evict_last|evict_normal|evict_first|evict_unchanged><|.L2::evict_first|.L2::evict_unchanged>.b64 %rd20<|, 1.0|, 0.5|, 0.0625>;" OUT_RD, 0, 0, 0, 0, 0, 0},
     {"mov.b64 %rd10, 0x7f0012340000; createpolicy.range<|.global>.L2::<evict_last|evict_normal|evict_first|evict_unchanged><|.L2::evict_first|.L2::evict_unchanged>.b64 %rd20, [%rd10], <0x100000, 0x200000|4096, 4096|0x10000, 0x18000>;" OUT_RD, 0, 0, 0, 0, 0, 0},
+    /* sizes and addresses of all magnitudes */
+    {"and.b32 %r20, %r4, 31; shr.u32 %r21, %r0, %r20; and.b32 %r22, %r5, 31; shr.u32 %r22, %r1, %r22; max.u32 %r21, %r21, 1; max.u32 %r23, %r21, %r22; and.b64 %rd10, %rd3, 0x1ffffffffffff;\n"
+     "createpolicy.range.global.L2::<evict_last|evict_normal|evict_first|evict_unchanged><|.L2::evict_first|.L2::evict_unchanged>.b64 %rd20, [%rd10], %r21, %r23; mov.b64 {%o0, %o1}, %rd20; mov.b32 %o2, %r21; mov.b32 %o3, %r23;", 0, 0, 128, 4, 0, 0},
+    {"shl.b32 %r21, 1, %lane; mov.b32 %r23, %r21; @%first mov.b32 %r23, 2; mad.wide.u32 %rd10, %lane, <0x1000|0x100000|0x8000001>, 0x7f0000000000;\n"
+     "createpolicy.range.L2::evict_last.b64 %rd20, [%rd10], %r21, %r23; createpolicy.range.L2::evict_first.b64 %rd21, [%rd10], 0x<10000|3000000>, 0x<3100000|40000000>;" OUT_RD2, 0, 0, 0, 0, 0, 0},
     {"mov.b64 %rd10, 0x12f0000000000000; createpolicy.cvt.L2.b64 %rd20, %rd10;" OUT_RD, 0, 0, 0, 0, 0, 0},
 
     /* atomics: every thread has its own place; then one for all, where the order does not show */

@@ -4,6 +4,7 @@
 #define MASKS "<0xffffffff|0x0f0ff00f|0x80000001>"
 /* A mask's lanes only: the others skip. */
 #define MEMBERS "mov.u32 %r20, " MASKS "; shl.b32 %r21, 1, %lane; and.b32 %r21, %r21, %r20; setp.ne.u32 %p1, %r21, 0; and.b32 %r22, %r0, 3; setp.eq.u32 %p2, %r22, <0|1>; "
+#define BYTES ".reg .b8 %c0, %c1, %c2, %c3, %c4, %c5, %c6, %c7; " /* an angle would be a choice */
 #define BOTH "selp.b32 %o1, 1, 0, %p3;"
 
 /* clang-format off */
@@ -42,14 +43,15 @@ const struct machine_row machine_warp_rows[] = {
     {"nanosleep.u32 <20|%r20>; mov.b32 %o0, 1;", 0, 0, 0, 0, 0, 0},
     {"pmevent<  7|.mask 0x30>; mov.b32 %o0, 1;", 0, 0, 0, 0, 0, 0},
     {"griddepcontrol.<launch_dependents|wait>; mov.b32 %o0, 1;", 0, 0, 0, 0, 0, 0},
+    {"setp.eq.u32 %p1, %lane, <40|5>; @%p1 <trap|brkpt>; mov.b32 %o0, 1;", 0, 0, 0, 0, 0, 0},
     {"setmaxnreg.dec.sync.aligned.u32 24; setmaxnreg.inc.sync.aligned.u32 32; mov.b32 %o0, 1;", 0, 0, 128, 0, 0, 0},
 
     /* lane instructions on vectors and pairs */
     {"mov.b64 %rd20, {%r1, %r2}; mov.b64 {%o0, %o1}, %rd20; mov.b64 {_, %o2}, %rd20; mov.b128 %q0, {%r3, %r2, %r1, %r0}; mov.b128 %q1, %q0; mov.b128 {%r20, %r21, %r22, %o3}, %q1;", 0, 0, 0, 0, 0, 0},
     {"mov.b128 %q0, {%rd1, %rd2}; mov.b128 {%rd20, %rd21}, %q0; mov.b64 {%o0, %o1}, %rd20; mov.b64 {%o2, %o3}, %rd21;", 0, 0, 0, 0, 0, 0},
     {"mov.b32 %o0, {%h1, %h2}; mov.b32 {%h8, %h9}, %r3; cvt.u32.u16 %o1, %h8; mov.b64 %rd20, {%h1, %h2, %h3, %h4}; mov.b64 {%h10, %h11, %h12, %h13}, %rd20; mov.b32 %o2, {%h13, %h10}; mov.b32 %o3, {%h12, %h11};", 0, 0, 0, 0, 0, 0},
-    {".reg .b8 %c<8>; mov.b32 {%c0, %c1, %c2, %c3}, %r1; mov.b32 %o0, {%c3, %c2, %c1, %c0}; mov.b16 %h8, {%c1, %c0}; cvt.u32.u16 %o1, %h8; mov.b16 {%c4, %c5}, %h2; mov.b16 %h9, {%c5, %c4}; cvt.u32.u16 %o2, %h9;", 0, 0, 0, 0, 0, 0},
-    {".reg .b8 %c<8>; mov.b64 {%c0, %c1, %c2, %c3, %c4, %c5, %c6, %c7}, %rd1; mov.b64 %rd20, {%c7, %c6, %c5, %c4, %c3, %c2, %c1, %c0}; mov.b64 {%o0, %o1}, %rd20;", 0, 0, 0, 0, 0, 0},
+    {BYTES "mov.b32 {%c0, %c1, %c2, %c3}, %r1; mov.b32 %o0, {%c3, %c2, %c1, %c0}; mov.b16 %h8, {%c1, %c0}; cvt.u32.u16 %o1, %h8; mov.b16 {%c4, %c5}, %h2; mov.b16 %h9, {%c5, %c4}; cvt.u32.u16 %o2, %h9;", 0, 0, 0, 0, 0, 0},
+    {BYTES "mov.b64 {%c0, %c1, %c2, %c3, %c4, %c5, %c6, %c7}, %rd1; mov.b64 %rd20, {%c7, %c6, %c5, %c4, %c3, %c2, %c1, %c0}; mov.b64 {%o0, %o1}, %rd20;", 0, 0, 0, 0, 0, 0},
     {"mov.u32 %r20, %clock; mov.b32 %r21, %clock; mov.u32 %r22, %clock_hi; mov.u64 %rd20, %clock64; mov.b64 %rd21, %globaltimer; mov.u32 %r23, %globaltimer_lo; mov.u32 %r24, %globaltimer_hi; "
      "sub.u32 %r21, %r21, %r20; setp.lt.s32 %p1, %r21, 0; selp.b32 %o0, 1, 0, %p1; mov.s64 %rd22, %clock64; setp.ge.u64 %p2, %rd22, %rd20; selp.b32 %o1, 1, 0, %p2; shr.u64 %rd21, %rd21, 60; cvt.u32.u64 %o2, %rd21;", 0, 0, 0, 0, 0, 0},
     {"fns.b32 %o0, %r1, <0|7|31|%lane>, <0|1|2|5|-1|-3|32>;", 0, 0, 0, 0, 0, 0},

@@ -10,7 +10,7 @@ typedef unsigned long long gpu_address;
 
 static struct gpu {
     int (*init)(unsigned), (*retain)(void **, int), (*set)(void *), (*name)(char *, int, int), (*version)(int *);
-    int (*alloc)(gpu_address *, size_t), (*upload)(gpu_address, const void *, size_t);
+    int (*alloc)(gpu_address *, size_t), (*free)(gpu_address), (*upload)(gpu_address, const void *, size_t);
     int (*download)(void *, gpu_address, size_t), (*load)(void **, const void *), (*unload)(void *);
     int (*function)(void **, void *, const char *), (*wait)(void);
     int (*launch)(const void *, void *, void **, void **);
@@ -31,6 +31,7 @@ static inline int gpu_open(void) {
         {&gpu.name, "cuDeviceGetName"},
         {&gpu.version, "cuDriverGetVersion"},
         {&gpu.alloc, "cuMemAlloc_v2"},
+        {&gpu.free, "cuMemFree_v2"},
         {&gpu.upload, "cuMemcpyHtoD_v2"},
         {&gpu.download, "cuMemcpyDtoH_v2"},
         {&gpu.load, "cuModuleLoadData"},
@@ -59,8 +60,8 @@ static inline int gpu_run(void *function, uint32_t grid, uint32_t block, uint32_
     return rc ? rc : gpu.wait();
 }
 
-/* "# NVIDIA H200, driver API 13.0, 2026-11-25" */
-static inline void gpu_describe(FILE *out, const char *date) {
+/* "# NVIDIA H200, driver 580.159.04 (CUDA 13.0), 2026-12-01\n" */
+static inline void gpu_describe(char *out, size_t bytes, const char *date) {
     char name[128] = "?", driver[64] = "?";
     int version = 0;
     gpu.name(name, sizeof name, 0);
@@ -70,7 +71,7 @@ static inline void gpu_describe(FILE *out, const char *date) {
         if (fscanf(file, "%63s", driver) != 1) driver[0] = '\0';
         fclose(file);
     }
-    fprintf(out, "# %s, driver %s (CUDA %d.%d), %s\n", name, driver, version / 1000, version % 1000 / 10, date);
+    snprintf(out, bytes, "# %s, driver %s (CUDA %d.%d), %s\n", name, driver, version / 1000, version % 1000 / 10, date);
 }
 
 #endif
