@@ -17,7 +17,7 @@
 #include "gen/tool.h"
 #include "runtime/driver.h"
 
-static const struct wl_check_values defaults = {.level = "error", .order = "eager,late,random:1", .timeout = 60};
+static const struct wl_check_values defaults = {.level = "error", .order = "eager,late,random:1", .timeout = -1};
 
 /* clang-format off */
 #define AT(field) offsetof(struct wl_check_values, field)
@@ -31,7 +31,7 @@ static const struct wl_cli_option options[] = {
     {"--smem",    WL_CLI_INT,    AT(smem),    "N",     0, 1 << 24, "bytes of dynamic shared memory (0)"},
     {"--order",   WL_CLI_TEXT,   AT(order),   "LIST",  0, 0, "eager, late, random:SEED, with commas between (eager,late,random:1)"},
     {"--level",   WL_CLI_TEXT,   AT(level),   "error|strict", 0, 0, "what can go wrong on a chip, or also what only the manual demands (error)"},
-    {"--timeout", WL_CLI_NUMBER, AT(timeout), "SECONDS", 0, 1e6, "until a launch is stopped, 0: never (60)"},
+    {"--timeout", WL_CLI_NUMBER, AT(timeout), "SECONDS", 0, 1e6, "until a launch is stopped, 0: never ($WARPLOOM_EMU_TIMEOUT, else 60)"},
     {"--json",    WL_CLI_FLAG,   AT(json),    NULL,    0, 0, "as JSON"},
     {0},
 };
@@ -89,10 +89,10 @@ static enum wl_status take_orders(struct check *c, struct wl_error *error) {
 static void set_environment(const struct check *c, const struct order *o) {
     char seconds[32], path[2048];
     const char *old = getenv("LD_LIBRARY_PATH");
-    snprintf(seconds, sizeof seconds, "%g", c->v->timeout);
+    snprintf(seconds, sizeof seconds, "%g", c->v->timeout < 0 ? 60 : c->v->timeout);
     setenv("WARPLOOM_EMU_ORDER", o->name, 1);
     setenv("WARPLOOM_EMU_CHECK", c->v->level, 1);
-    setenv("WARPLOOM_EMU_TIMEOUT", seconds, 1);
+    setenv("WARPLOOM_EMU_TIMEOUT", seconds, c->v->timeout >= 0);
     setenv("WARPLOOM_EMU_REPORT", c->room.in, 1);
     if (!c->program) {
         setenv("WARPLOOM_EMU_HMM", "0", 1);
@@ -194,6 +194,23 @@ static int differs(const struct check *c, const struct order *o) {
     return 0;
 }
 
+/* Of the reports nothing differs but the name of the order. */
+static bool alike(const char *a, const char *b) {
+    static const char name[] = ", order ";
+    while (a && b && *a && *a == *b) {
+        if (!strncmp(a, name, sizeof name - 1) && !strncmp(b, name, sizeof name - 1)) a += strcspn(a, "\n"), b += strcspn(b, "\n");
+        else a++, b++;
+    }
+    return a && b && *a == *b;
+}
+
+/* The first order with the same to say; NULL: none. */
+static const struct order *said_before(const struct check *c, const struct order *o) {
+    for (const struct order *p = c->orders; p < o; p++)
+        if (o->report_count && p->report_count == o->report_count && alike(p->reports, o->reports)) return p;
+    return NULL;
+}
+
 static void put_reports(const struct order *o, struct wl_text *out) {
     for (const char *p = o->reports, *end; p && (end = strchr(p, '\f')); p = end + 2)
         for (const char *line = p; line < end;) {
@@ -212,8 +229,10 @@ static void report_text(const struct check *c, bool clean, struct wl_text *out) 
     else wl_text_printf(out, "%s, level %s\n", c->words[0], c->v->level);
     for (int i = 0; i < c->order_count; i++) {
         const struct order *o = &c->orders[i];
-        wl_text_printf(out, "  %-20s %s, %.1f s\n", o->name, failed(c, o) ? "NOT CLEAN" : "clean", o->ms * 1e-3);
-        put_reports(o, out);
+        const struct order *before = said_before(c, o);
+        wl_text_printf(out, "  %-20s %s, %.1f s%s%s\n", o->name, failed(c, o) ? "NOT CLEAN" : "clean", o->ms * 1e-3,
+                       before ? ", the same as " : "", before ? before->name : "");
+        if (!before) put_reports(o, out);
         if (!c->kernel.path && o->exit_code) wl_text_printf(out, "    exit code %d\n", o->exit_code);
         if (differs(c, o))
             wl_text_printf(out, "    note: the buffer of --arg %d does not end as it does under %s\n", differs(c, o),

@@ -92,6 +92,8 @@ static const struct row {
     {"",                                                        2, "check needs more", ""},
     {"fine.ptx --arg u32[64] --arg u32=1",                      0, "entry shift, sm_90, grid 1,1,1, block 64,1,1, level error", "random:1             clean"},
     {"race.ptx --arg u32[64] --arg u32=1",                      1, "error [race]", "check   NOT CLEAN"},
+    {"race.ptx --arg u32[64] --arg u32=1 --order late,eager",   1, " s, the same as late\n  check", "error [race]"},
+    {"wait.ptx --order eager,late",                             1, " s, the same as eager\n  check", ", order eager"},
     {"race.ptx --arg u32[64] --arg u32=1 --order late --json",  1, "\"clean\": false", "[race]"},
     {"fine.ptx --arg u32[63] --arg u32=1 --order eager",        1, "0 bytes past the end of the 252-byte allocation", "eager                NOT CLEAN"},
     {"race.ptx --list",                                         0, ".param .u64 .ptr .global out", "--arg u32=1"},
@@ -119,7 +121,7 @@ static const struct row {
     {"nowhere.ptx",                                             2, "nowhere.ptx: cannot open", ""},
     {"hang.ptx --timeout 0.1 --order eager",                    1, "not done after 100 ms", "runs"},
     {"wait.ptx --order eager",                                  1, "deadlock: nothing can move", "waits at barrier 1: 32 of 64 threads have arrived; ended: warp 1"},
-    {"phase.ptx --order late",                                  1, "in this phase arrived CTA 0 warp 0 (mbarrier.arrive", "not yet, though in an earlier one, CTA 0 warp 1 (mbarrier.arrive"},
+    {"phase.ptx --order late",                                  1, "in it have arrived CTA 0 warp 0 (mbarrier.arrive", "not yet in it, but in an earlier one: CTA 0 warp 1 (mbarrier.arrive"},
     {"map.ptx --arg map:bf16[64,128]:box=64,64:swizzle=128 --arg u8[64] --arg f64=2.5 --arg hex:0102030405060708", 0, "clean", ""},
     {"map.ptx --arg map:bf16[64,128]:box=64 --arg u8[64] --arg f64=2.5 --arg hex:0102030405060708", 2, "as many B as D", ""},
     {"map.ptx --arg map:bf16[63,128]:box=63,64 --arg u8[64] --arg f64=2.5 --arg hex:0102030405060708", 2, "map:bf16[63,128]", "16"},
@@ -142,6 +144,15 @@ ParameterizedTest(size_t *i, cli_check, says, .init = set_up, .fini = tear_down)
                  row->exit_code, out);
     cr_expect(strstr(out, row->text), "warploom check %s: lacks \"%s\": %.800s", row->arguments, row->text, out);
     cr_expect(strstr(out, row->and_text), "warploom check %s: lacks \"%s\": %.800s", row->arguments, row->and_text, out);
+}
+
+Test(cli_check, timeout_of_the_environment, .init = set_up, .fini = tear_down) {
+    static char out[1 << 16];
+    setenv("WARPLOOM_EMU_TIMEOUT", "0.1", 1);
+    cr_expect_eq(warploom("hang.ptx --order eager", out, sizeof out), 1);
+    cr_expect(strstr(out, "not done after 100 ms"), "%s", out);
+    cr_expect_eq(warploom("hang.ptx --order eager --timeout 0.2", out, sizeof out), 1);
+    cr_expect(strstr(out, "not done after 200 ms"), "%s", out);
 }
 
 /* A program that loads libcuda.so.1 by its name and launches the kernel of argv[1] once. */

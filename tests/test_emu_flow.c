@@ -212,7 +212,7 @@ static const struct {
     const char *says[3];
 } faults[] = {
     {"a barrier that half the threads never reach", "setp.lt.u32 %p, %t, 32;\n@%p bra L;\nbar.sync 0;\nL:\n@!%p bra M;\nbar.sync 1;\nM: ret;", 702,
-     {"deadlock", "warp 0 at PTX line 10, bar.sync: waits at barrier 1 for all threads of the CTA: 32 have arrived", "warp 1 at PTX line 7"}},
+     {"deadlock", "warp 0 at PTX line 10 (in L), bar.sync: waits at barrier 1 for all threads of the CTA: 32 have arrived", "warp 1 at PTX line 7"}},
     {"a barrier that counts too many", "bar.sync 5, 128;", 702, {"deadlock", "waits at barrier 5: 64 of 128 threads have arrived", "PTX line 5"}},
     {"bar.sync in two branches", "and.b32 %r, %t, 1; setp.eq.u32 %p, %r, 0; @%p bra L;\nbar.sync 0;\nbra M;\nL: bar.sync 0;\nM: ret;", 715,
      {"bar.sync", "executed under divergence", "lanes 0xaaaaaaaa"}},
@@ -228,8 +228,9 @@ static const struct {
     {"local memory beyond its end", ".local .b8 l[16]; .reg .b64 %l; mov.u64 %l, l; ld.local.u32 %r, [%l+64];", 700, {"local address", "outside", "lane 0"}},
     {"trap", "setp.eq.u32 %p, %t, 33; @%p trap;", 719, {"warp 1", "lanes 0x00000002 trapped", "trap"}},
     {"a template line", ".loc 1 31 0\ntrap;", 719, {"softmax.ptx:31 (PTX line 6)", "trap", "test: "}},
-    {"an endless loop", "L: bra L;", 702, {"not done after", "CTA 0 warp 0", "bra"}},
-    {"an endless loop that waits for lanes and never yields", "setp.ne.u32 %p, %t, 3; L: @%p bar.warp.sync -1; bra L;", 702, {"not done after", "bar.warp.sync", "warp 0"}},
+    {"a role's label", "ROLE:\n{\n.loc 1 31 0\nL: trap;\n}", 719, {"softmax.ptx:31 (PTX line 8, in ROLE)", "trap", "test: "}},
+    {"an endless loop", "L: bra L;", 702, {"not done after", "CTA 0 warps 0 and 1 at PTX line 5 (in L)", "bra"}},
+    {"an endless loop that waits for lanes and never yields", "setp.ne.u32 %p, %t, 3; L: @%p bar.warp.sync -1; bra L;", 702, {"not done after", "bar.warp.sync", "CTA 0 warp"}},
     {"setmaxnreg beyond the pool", "setmaxnreg.inc.sync.aligned.u32 256;", 702, {"deadlock", "setmaxnreg", "waits"}},
     {"a barrier of two sizes", "setp.lt.u32 %p, %t, 32; @%p bra L; bar.sync 1, 64; bra M; L: bar.sync 1, 96; M: ret;", 719, {"barrier 1 is in use", "64", "96"}},
 };

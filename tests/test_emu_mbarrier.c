@@ -143,9 +143,9 @@ static const struct {
     {"outside", HEAD "add.u32 %s, %s, 0x10000;\n" INIT("1") TAIL, "outside the shared memory", {0}},
     {"noComplete completes", HEAD INIT("1") "mbarrier.arrive.noComplete.shared.b64 %w0, [%s], 1;\n" TAIL, ".noComplete", {0}},
     {"global address", HEAD "mbarrier.init.b64 [%o], 1;\n" TAIL, "not in shared memory", {0}},
-    {"nobody arrives", HEAD INIT("2") ARRIVE "WAIT:\nmbarrier.try_wait.parity.shared.b64 %d, [%s], 0;\n@!%d bra WAIT;\n" TAIL, "1 of 2 arrivals missing", {0}},
+    {"nobody arrives", HEAD INIT("2") ARRIVE "WAIT:\nmbarrier.try_wait.parity.shared.b64 %d, [%s], 0;\n@!%d bra WAIT;\n" TAIL, "has parity 0 and lacks 1 of 2 arrivals; in it have arrived", {0}},
     {"bytes never come", HEAD INIT("1") "mbarrier.arrive.expect_tx.shared::cta.b64 _, [%s], 4096;\n"
-        "WAIT:\nmbarrier.try_wait.parity.shared.b64 %d, [%s], 0;\n@!%d bra WAIT;\n" TAIL, "4096 bytes missing", {0}},
+        "WAIT:\nmbarrier.try_wait.parity.shared.b64 %d, [%s], 0;\n@!%d bra WAIT;\n" TAIL, "has parity 0 and lacks 4096 bytes; in it", {0}},
     {"wait without arrival at the cluster barrier", HEAD "barrier.cluster.wait;\n" TAIL, "without having arrived", {0}},
     {"two arrivals at the cluster barrier", HEAD "barrier.cluster.arrive;\nbarrier.cluster.arrive;\n" TAIL, "twice", {0}},
     /* clang-format on */

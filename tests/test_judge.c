@@ -94,6 +94,11 @@ static const struct {
      INIT("0", "1") INIT("8", "1") INIT_FENCE SYNC "@!%first bra READER;\n"
      LOAD("128") WAIT("W0", "0", "0") "<<" WAIT("W1", "8", "0") ">>" LOAD("128") WAIT("W2", "0", "1") "bra END;\n"
      "READER:\n" WAIT("W3", "0", "0") "ld.shared.b32 %r0, [%s + 128];\n" ARRIVE("%other", "8") "END:\n"},
+    {"two copies to one place", 32, 1, false, "[race]", NULL,
+     INIT("0", "1") INIT_FENCE SYNC "@%lead mbarrier.arrive.expect_tx.shared::cta.b64 _, [%s], 256;\n"
+     "@%lead cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%s + 128], [%g], 128, [%s];\n"
+     "@%lead cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%s + <<256||192>>], [%g], 128, [%s];\n"
+     WAIT("W0", "0", "0")},
     {"cp.async not waited for", 32, 1, false, "[race]", NULL,
      "cp.async.ca.shared.global [%s], [%g], 4;\n<<cp.async.wait_all;\n>>ld.shared.b32 %r0, [%s];\n"
      "cp.async.wait_all;\n"},
@@ -318,4 +323,23 @@ Test(judge, report_names_both) {
     cr_expect(strstr(wrong->report, "st.shared.b32 of CTA 0 warp 0"), "%s", wrong->report);
     cr_expect(strstr(wrong->report, "ld.shared.b32 of CTA 0 warp 1"), "%s", wrong->report);
     free(wrong);
+}
+
+static struct emu_run *wrong_of(const char *name, size_t order) {
+    size_t i = 0;
+    while (strcmp(rows[i].name, name) != 0) i++;
+    return judge(i, order, false, EMU_CHECK_ERROR);
+}
+
+/* The label above it is a role's in many kernels; a copy is its issuer's, though its mbarrier tells of its end. */
+Test(judge, report_names_label_and_issuer) {
+    for (size_t o = 0; o < WL_LEN(orders); o++) {
+        struct emu_run *wrong = wrong_of("a phase behind a peer's copy", o);
+        cr_expect(strstr(wrong->report, " (in W2)"), "%s", wrong->report);
+        free(wrong);
+        wrong = wrong_of("bulk load read too early", o);
+        cr_expect(strstr(wrong->report, "complete_tx::bytes) of CTA 0 warp 0 that ends with phase 0"), "%s",
+                  wrong->report);
+        free(wrong);
+    }
 }

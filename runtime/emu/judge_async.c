@@ -64,8 +64,11 @@ static void identify(struct emu_judge_op *o, struct emu_judge_warp *w, const str
     o->party.who = (uint16_t)judge_component_of(w, who);
     o->party.epoch =
         who == JUDGE_WARP ? w->clock.g[w->base] : w->epoch[who == JUDGE_PIPE ? JUDGE_FENCE : who];
-    if (o->party.kind == JUDGE_TMA) o->party.epoch = 0; /* until emu_judge_completes() */
-    if (o->party.kind == JUDGE_TMA) o->party.aux = strncmp(op->insn->source->mnemonic, "clusterlaunchcontrol", 20) == 0;
+    if (o->party.kind == JUDGE_TMA) {
+        o->party.epoch = 0; /* until emu_judge_completes() */
+        o->party.aux = strncmp(op->insn->source->mnemonic, "clusterlaunchcontrol", 20) == 0;
+        o->party.fence = judge_warp_number(w);
+    }
     if (o->party.kind == JUDGE_MMA) o->party.aux = accumulator((const struct emu_umma_op *)op);
     if (o->party.kind == JUDGE_TST) o->party.aux = w->epoch[JUDGE_ST], o->party.fence = w->epoch[JUDGE_FENCE];
     note_last(w, &o->party);

@@ -57,7 +57,7 @@ struct judge_party { /* an access, as memory remembers it */
     uint32_t epoch;  /* of component who */
     uint32_t aux;    /* tcgen05.ld, st: epoch of JUDGE_LD, JUDGE_ST; mma: accumulator and shape;
                         TMA: 1 where the manual wants a proxy fence behind generic reads, too */
-    uint32_t fence;  /* tcgen05.ld, st: epoch of JUDGE_FENCE */
+    uint32_t fence;  /* tcgen05.ld, st: epoch of JUDGE_FENCE; TMA: number of the warp that asked for it */
     uint32_t pc;
     uint32_t serial; /* order of issue in the cluster */
     uint16_t who;

@@ -70,28 +70,21 @@ static void say(struct emu_judge_log *log, const char *format, ...) {
     va_end(args);
 }
 
-/* "mma.ptx:31 (PTX line 412)" */
-static void say_place(struct emu_judge_log *log, const struct emu_function *fn, uint32_t pc) {
-    const struct ptx_module *m = fn->module->ptx;
-    const struct ptx_pos *pos = &fn->code[pc].source->pos;
-    if (pos->loc_file < m->file_count && m->files[pos->loc_file] && pos->loc_line)
-        say(log, "%s:%u (PTX line %u)", m->files[pos->loc_file], pos->loc_line, pos->line);
-    else say(log, "PTX line %u", pos->line);
-}
-
 static void say_party(struct emu_judge_log *log, struct emu_judge *judge, const struct judge_party *p) {
     const struct emu_function *fn = judge->cluster->launch->fn;
     const struct emu_judge_warp *w = judge_warp_of(judge, p->who);
-    const char *mnemonic = fn->code[p->pc].source->mnemonic;
-    say_place(log, fn, p->pc);
+    const struct ptx_insn *insn = fn->code[p->pc].source;
+    const char *mnemonic = insn->mnemonic;
+    char place[512];
+    say(log, "%s", emu_place(fn, insn, place, sizeof place));
     if (p->kind == JUDGE_LDST || strncmp(mnemonic, kinds[p->kind], strlen(kinds[p->kind])) == 0)
         say(log, " %s", mnemonic);
     else say(log, " %s (%s)", kinds[p->kind], mnemonic);
     if (!p->epoch) return; /* of the text, not of a warp */
     if (w) say(log, " of CTA %u warp %u", w->warp->cta->rank, w->warp->index);
     else
-        say(log, " that ends with phase %u of the mbarrier at 0x%08x", p->epoch - 1,
-            judge_barrier_of(judge, p->who)->address);
+        say(log, " of CTA %u warp %u that ends with phase %u of the mbarrier at 0x%08x", p->fence / judge->warps,
+            p->fence % judge->warps, p->epoch - 1, judge_barrier_of(judge, p->who)->address);
 }
 
 /* The line that a person wrote: unrolled copies of it are one. */

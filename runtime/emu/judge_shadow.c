@@ -46,7 +46,9 @@ static void explain(const struct visit *v, const struct judge_report *r, const c
         judge_say(v->judge, r, where,
                   "it may be under way: no wgmma.wait_group for its group is known to have passed");
         break;
-    default: judge_say(v->judge, r, where, "nothing orders them");
+    default:
+        judge_say(v->judge, r, where, "nothing orders them: %s, or an arrival at an mbarrier and a wait for it, would",
+                  then->who / v->judge->per_cta == v->party.who / v->judge->per_cta ? "bar.sync" : "barrier.cluster");
     }
 }
 
@@ -102,7 +104,9 @@ static void say(const struct visit *v, const struct judge_party *then, bool then
 
 /* Whether `then`, which conflicts, is known to be over and visible. */
 static bool ordered(const struct visit *v, const struct judge_party *then, bool then_writes) {
-    if (then->who == v->party.who && then->epoch == v->party.epoch) return true;
+    /* its own; two copies that one phase ends are not ordered by it */
+    if (then->who == v->party.who && then->epoch == v->party.epoch)
+        return then->kind != JUDGE_TMA || v->party.kind != JUDGE_TMA || then->serial == v->party.serial;
     if (then->kind == JUDGE_ATOMIC && v->party.kind == JUDGE_ATOMIC) return true;
     bool fenced = then_writes || (v->party.kind == JUDGE_TMA && v->party.aux);
     bool crosses = fenced && judge_is_async(v->party.kind) && !judge_is_async(then->kind);

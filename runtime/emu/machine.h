@@ -204,7 +204,11 @@ static inline uint32_t emu_pred(const struct emu_warp *w, const struct emu_opnd 
     return o->negated ? ~m : m;
 }
 
-/* Ends the launch: composes "kernel: file(template):line / ptx line: role warp lane: text". Returns EMU_FAULT. */
+/* "softmax.ptx:31 (PTX line 412, in SOFTMAX)": the line that .loc names, and the label of the kernel's own block before
+ * it, where there are such and it is not a compiler's ($...). Returns out. */
+const char *emu_place(const struct emu_function *fn, const struct ptx_insn *insn, char *out, size_t bytes);
+
+/* Ends the launch: composes "kernel: place: mnemonic: CTA, warp: text". Returns EMU_FAULT. */
 enum emu_step emu_fault(struct emu_warp *warp, const struct emu_insn *insn, int cu_result, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 

@@ -192,12 +192,15 @@ enum emu_step emu_mbarrier_test(struct emu_warp *warp, const struct emu_insn *in
 void emu_mbarrier_describe(struct emu_cluster *cluster, uint32_t address, char *out, size_t bytes) {
     uint8_t *place = address & 7 ? NULL : emu_shared(cluster, address, 8);
     if (!place || !is_live(cluster->ctas[address >> 24], address)) {
-        snprintf(out, bytes, "no mbarrier");
+        snprintf(out, bytes, "there is no mbarrier");
         return;
     }
     uint64_t word;
     memcpy(&word, place, 8);
     struct emu_mbarrier b = emu_mbarrier_unpack(word);
-    snprintf(out, bytes, "its phase has parity %u: %u of %u arrivals missing, %d bytes missing", b.phase,
-             b.pending, b.expected, b.tx);
+    char missing[64] = "", more[64] = "";
+    if (b.pending) snprintf(missing, sizeof missing, " and lacks %u of %u arrivals", b.pending, b.expected);
+    if (b.tx > 0) snprintf(more, sizeof more, " and lacks %d bytes", b.tx);
+    if (b.tx < 0) snprintf(more, sizeof more, " and got %d bytes that nobody expects", -b.tx);
+    snprintf(out, bytes, "the open one has parity %u%s%s", b.phase, missing, more);
 }

@@ -75,6 +75,7 @@ struct ptx_insn {
     struct ptx_operand *operands;
     uint32_t count;
     struct ptx_pos pos;
+    const char *under; /* the last label of the function's own block before it (a warp's role, in many kernels); NULL: none */
 };
 
 struct ptx_function {

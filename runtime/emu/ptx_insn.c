@@ -144,7 +144,7 @@ static struct ptx_operand *guard(struct ptx_parser *p) {
 void ptx_instruction(struct ptx_parser *p) {
     struct ptx_function *f = p->function;
     f->insns = ptx_grow(p, f->insns, f->insn_count, &p->insn_capacity, sizeof *f->insns);
-    struct ptx_insn insn = {.pos = ptx_here(p)};
+    struct ptx_insn insn = {.pos = ptx_here(p), .under = p->under};
     if (ptx_accept(p, "@")) insn.guard = guard(p);
     if (insn.guard) insn.pos = ptx_here(p);
     if (p->token.kind != PTX_TOK_WORD || p->token.text[0] == '.' || p->token.text[0] == '%')

@@ -233,6 +233,7 @@ static void add_label(struct ptx_parser *p, const char *text, struct ptx_pos pos
     while (f->insn_count >= p->label_capacity)
         f->labels = ptx_grow(p, f->labels, p->label_capacity, &p->label_capacity, sizeof *f->labels);
     if (!f->labels[f->insn_count]) f->labels[f->insn_count] = text;
+    if (p->open == 1) p->under = text;
 }
 
 /* name: then an instruction, or a list of branch targets; a prototype of an indirect call has no use here */
@@ -253,13 +254,13 @@ static bool at_label(const struct ptx_parser *p) {
     return t.kind == PTX_TOK_PUNCT && t.length == 1 && t.text[0] == ':';
 }
 
-static void statement(struct ptx_parser *p, uint32_t *open) {
+static void statement(struct ptx_parser *p) {
     if (ptx_accept(p, "{")) {
         ptx_scope_open(p);
-        ++*open;
+        p->open++;
     } else if (ptx_accept(p, "}")) {
         ptx_scope_close(p);
-        --*open;
+        p->open--;
     } else if (ptx_accept(p, ";")) { /* nothing */
     } else if (debug_directive(p)) { /* done */
     } else if (ptx_at_space(p)) ptx_declaration(p, false);
@@ -270,11 +271,12 @@ static void statement(struct ptx_parser *p, uint32_t *open) {
 }
 
 static void body(struct ptx_parser *p) {
-    uint32_t open = 1;
+    p->open = 1;
+    p->under = NULL;
     ptx_expect(p, "{");
-    while (open) {
-        statement(p, &open);
-        if (open > MAX_DEPTH) ptx_fail(p, "blocks nested more than %d deep", MAX_DEPTH);
+    while (p->open) {
+        statement(p);
+        if (p->open > MAX_DEPTH) ptx_fail(p, "blocks nested more than %d deep", MAX_DEPTH);
     }
     struct ptx_function *f = p->function;
     while (f->insn_count >= p->label_capacity)

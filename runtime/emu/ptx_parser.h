@@ -52,6 +52,8 @@ struct ptx_parser {
     uint32_t depth; /* of nested expressions and initialisers: hostile inputs must not use up the stack */
     /* the function being read */
     struct ptx_function *function;
+    const char *under; /* the label of its own block that was read last */
+    uint32_t open;     /* blocks, its own one too */
     uint32_t insn_capacity, local_capacity, label_capacity;
     struct ptx_pending *pending;
 };

@@ -9,6 +9,8 @@
 #include "runtime/emu/sched.h"
 #include "runtime/emu/wgmma.h"
 
+enum { PLACE_BYTES = 512 };
+
 struct out { /* the end of launch->report */
     char *text;
     size_t left;
@@ -33,13 +35,20 @@ static bool claim(struct emu_launch *launch, int cu_result, struct out *o) {
     return true;
 }
 
-/* "softmax.ptx:31 (PTX line 412)": the template's line first, where .loc names one */
-static void put_place(struct out *o, const struct emu_function *fn, const struct emu_insn *insn) {
-    const struct ptx_pos *pos = &insn->source->pos;
+const char *emu_place(const struct emu_function *fn, const struct ptx_insn *insn, char *out, size_t bytes) {
+    const struct ptx_pos *pos = &insn->pos;
     const struct ptx_module *m = fn->module->ptx;
+    const char *under = insn->under && insn->under[0] != '$' ? insn->under : NULL;
     if (pos->loc_file < m->file_count && m->files[pos->loc_file] && pos->loc_line)
-        put(o, "%s:%u (PTX line %u)", m->files[pos->loc_file], pos->loc_line, pos->line);
-    else put(o, "PTX line %u", pos->line);
+        snprintf(out, bytes, "%s:%u (PTX line %u%s%s)", m->files[pos->loc_file], pos->loc_line, pos->line,
+                 under ? ", in " : "", under ? under : "");
+    else snprintf(out, bytes, "PTX line %u%s%s%s", pos->line, under ? " (in " : "", under ? under : "", under ? ")" : "");
+    return out;
+}
+
+static void put_place(struct out *o, const struct emu_function *fn, const struct emu_insn *insn) {
+    char place[PLACE_BYTES];
+    put(o, "%s", emu_place(fn, insn->source, place, sizeof place));
 }
 
 enum emu_step emu_fault(struct emu_warp *w, const struct emu_insn *insn, int cu_result, const char *format,
@@ -76,8 +85,8 @@ static void put_arrivals(struct out *o, const struct emu_cluster *cluster, uint3
 
 static void put_mbarrier(struct out *o, const struct emu_cluster *cluster, uint32_t address) {
     struct emu_arrival one;
-    put_arrivals(o, cluster, address, 0, "; in this phase arrived");
-    put_arrivals(o, cluster, address, 1, "; not yet, though in an earlier one,");
+    put_arrivals(o, cluster, address, 0, "; in it have arrived");
+    put_arrivals(o, cluster, address, 1, "; not yet in it, but in an earlier one:");
     if (!emu_arrivals_find(cluster, address, 0, &one, 1) && !emu_arrivals_find(cluster, address, 1, &one, 1))
         put(o, "; nobody has ever arrived");
 }
@@ -109,8 +118,8 @@ static void put_wait(struct out *o, struct emu_warp *w, const struct emu_split *
     switch (wait->kind) {
     case EMU_WAIT_MBARRIER:
         if (emu_mbarrier_describe) emu_mbarrier_describe(cluster, wait->address, state, sizeof state);
-        put(o, "waits for the mbarrier at 0x%08x to complete phase parity %u%s%s", wait->address,
-            wait->detail, state[0] ? "; it has " : "", state);
+        put(o, "waits until the mbarrier at 0x%08x completes a phase of parity %u%s%s", wait->address, wait->detail,
+            state[0] ? "; " : "", state);
         put_mbarrier(o, cluster, wait->address);
         break;
     case EMU_WAIT_BARRIER: {
@@ -142,19 +151,39 @@ static void put_wait(struct out *o, struct emu_warp *w, const struct emu_split *
     }
 }
 
-static void put_warp(struct out *o, struct emu_warp *w) {
-    for (uint32_t k = 0; k < w->split_count; k++) {
-        const struct emu_split *s = &w->split[k];
-        const struct emu_insn *insn = &w->fn->code[s->pc];
-        /* a split that yielded stands behind the instruction that it polls with */
-        if (s->state == EMU_SPLIT_YIELDED && s->wait.kind != EMU_WAIT_NONE && s->pc) insn--;
-        put(o, "\n  CTA %u warp %u", w->cta->rank, w->index);
-        if (s->mask != EMU_FULL) put(o, " lanes 0x%08x", s->mask);
-        put(o, " at ");
-        put_place(o, w->fn, insn);
-        put(o, ", %s: ", insn->source->mnemonic);
-        put_wait(o, w, s);
+/* Warps of a CTA, one behind the other, of which there is the same to say. */
+struct alike {
+    const struct emu_warp *first, *last; /* NULL: none */
+    char text[2048];
+};
+
+static void put_alike(struct out *o, struct alike *a) {
+    if (!a->first) return;
+    uint32_t more = a->last->index - a->first->index;
+    put(o, "\n  CTA %u warp%s %u", a->first->cta->rank, more ? "s" : "", a->first->index);
+    if (more) put(o, " %s %u", more > 1 ? "to" : "and", a->last->index);
+    put(o, "%s", a->text);
+    a->first = NULL;
+}
+
+static void put_split(struct out *o, struct emu_warp *w, const struct emu_split *s, struct alike *a) {
+    const struct emu_insn *insn = &w->fn->code[s->pc];
+    char text[sizeof a->text] = "";
+    struct out line = {text, sizeof text};
+    /* a split that yielded stands behind the instruction that it polls with */
+    if (s->state == EMU_SPLIT_YIELDED && s->wait.kind != EMU_WAIT_NONE && s->pc) insn--;
+    if (s->mask != EMU_FULL) put(&line, " lanes 0x%08x", s->mask);
+    put(&line, " at ");
+    put_place(&line, w->fn, insn);
+    put(&line, ", %s: ", insn->source->mnemonic);
+    put_wait(&line, w, s);
+    bool same = a->first && a->first->cta == w->cta && a->last->index + 1 == w->index && strcmp(a->text, text) == 0;
+    if (!same) {
+        put_alike(o, a);
+        a->first = w;
+        memcpy(a->text, text, sizeof text);
     }
+    a->last = w;
 }
 
 void emu_report_stuck(struct emu_cluster *cluster, int cu_result, const char *headline) {
@@ -165,6 +194,11 @@ void emu_report_stuck(struct emu_cluster *cluster, int cu_result, const char *he
     put(&o, "%s: %s in cluster (%u,%u,%u), order %s", launch->fn->source->name, headline,
         cluster->clusterid[0], cluster->clusterid[1], cluster->clusterid[2], orders[launch->order]);
     if (launch->order == EMU_ORDER_RANDOM) put(&o, ", seed %llu", (unsigned long long)launch->seed);
+    struct alike alike = {.first = NULL};
     for (uint32_t c = 0; c < cluster->cta_count; c++)
-        for (uint32_t k = 0; k < cluster->ctas[c]->warp_count; k++) put_warp(&o, &cluster->ctas[c]->warps[k]);
+        for (uint32_t k = 0; k < cluster->ctas[c]->warp_count; k++) {
+            struct emu_warp *w = &cluster->ctas[c]->warps[k];
+            for (uint32_t i = 0; i < w->split_count; i++) put_split(&o, w, &w->split[i], &alike);
+        }
+    put_alike(&o, &alike);
 }
