@@ -1,7 +1,9 @@
 /* nvrtc: see nvrtc.h. */
+#define _GNU_SOURCE /* dladdr */
 #include "runtime/nvrtc.h"
 
 #include <dlfcn.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -82,6 +84,23 @@ static enum wl_status compile(const struct functions *f, const struct wl_embedde
     return status;
 }
 
+/* NVRTC opens its builtins by their bare name, so where both lie outside the dynamic linker's folders (PyPI's
+ * package, files copied beside a program) it finds them only when they are loaded already. NULL: they are not
+ * beside it, and NVRTC says itself what it lacks. */
+static void *open_builtins(const struct functions *f) {
+    char path[PATH_MAX + 64];
+    int major = 0, minor = 0;
+    Dl_info info;
+    void *version;
+    memcpy(&version, &f->version, sizeof version);
+    if (f->version(&major, &minor) || !dladdr(version, &info)) return NULL;
+    const char *slash = strrchr(info.dli_fname, '/');
+    if (!slash) return NULL;
+    int length = snprintf(path, sizeof path, "%.*slibnvrtc-builtins.so.%d.%d",
+                          (int)(slash + 1 - info.dli_fname), info.dli_fname, major, minor);
+    return length < (int)sizeof path ? dlopen(path, RTLD_NOW | RTLD_LOCAL) : NULL;
+}
+
 /* The record says what a runtime must know to launch it; its parameters are the caller's (auxiliary.c). */
 static void describe(struct wl_image *image, const char *name, const char *target) {
     struct wl_launch *l = &image->launch;
@@ -114,7 +133,9 @@ enum wl_status wl_nvrtc_generate(struct wl_image *image, const char *name, const
     status = wl_tool_functions(library, names, entries, sizeof names / sizeof *names, error);
     if (!status) {
         memcpy(&f, entries, sizeof f);
+        void *builtins = open_builtins(&f);
         status = compile(&f, file, target, image, error);
+        if (builtins) dlclose(builtins);
     }
     dlclose(library);
     describe(image, name, target);
