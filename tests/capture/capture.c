@@ -343,7 +343,7 @@ static void supervise(int workers, double seconds) {
             struct worker *w = &shared->worker[k];
             int status;
             if (!pid[k]) continue;
-            double patience = w->busy && jobs[w->job].kind == APPROX ? 60 : 6;
+            double patience = w->busy && jobs[w->job].kind == APPROX ? 25 : 6;
             if (now() > w->since + patience || now() > end) {
                 kill(pid[k], SIGKILL);
                 waitpid(pid[k], &status, 0);
