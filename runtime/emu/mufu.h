@@ -86,7 +86,7 @@ EMU_INLINE float mufu_lg2(float a) {
     uint32_t u = emu_bits_of_f32(a), x = u & MUFU_X;
     int32_t e = (int32_t)(u >> 23 & 255) - 127;
     int64_t v = mufu_sum(&mufu_lg2_table[u >> 17 & 63], 12, 837, x, mufu_square(x), 1);
-    int64_t total = u == 0x3f800000 ? 0 : ((int64_t)e << 38) + v;
+    int64_t total = u == 0x3f800000 ? 0 : e * (1ll << 38) + v;
     uint32_t bits = mufu_normal(total < 0 ? ~total & ~3ll : total & ~3ll) | (total < 0 ? 0x80000000 : 0);
     bits = e == -127 ? 0xff800000 : u >> 31 ? EMU_NAN32 : e == 128 ? 0x7f800000 : bits;
     return emu_f32_of_bits(a != a ? EMU_NAN32 : bits);
