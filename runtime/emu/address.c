@@ -13,9 +13,16 @@ static uint8_t *misaligned(struct emu_warp *w, const struct emu_insn *insn, cons
     return NULL;
 }
 
-/* Widens the range that this warp has seen to be allocated, where both ends are one allocation. */
+/* Notes the allocation for the warp's next access. Of the host's memory, of which no bounds are known, it widens the range
+ * that was seen to be there. */
 static bool allocated(struct emu_warp *w, uint64_t address, uint32_t bytes) {
     struct emu_device *device = w->cta->cluster->launch->device;
+    struct emu_range range;
+    if (emu_device_find(device, address, &range) && bytes <= range.bytes - (address - range.address)) {
+        w->global_lo = range.address;
+        w->global_hi = range.address + range.bytes;
+        return true;
+    }
     if (!emu_device_reaches(device, address, bytes)) return false;
     uint64_t lo = address < w->global_lo ? address : w->global_lo;
     uint64_t hi = address + bytes > w->global_hi ? address + bytes : w->global_hi;

@@ -162,6 +162,8 @@ bool emu_judge_cluster(struct emu_cluster *cluster) {
     judge->warps = cluster->ctas[0]->warp_count;
     judge->per_cta = judge->warps * JUDGE_COMPONENTS + JUDGE_BARRIERS + JUDGE_NAMED;
     judge->width = judge->per_cta * cluster->cta_count;
+    judge->how = wl_arena_alloc(cluster->arena, cluster->launch->fn->code_count * sizeof *judge->how);
+    if (!judge->how) return false;
     for (uint32_t c = 0; c < cluster->cta_count; c++)
         if (!make_cta(judge, cluster->ctas[c])) return false;
     cluster->judge = judge;

@@ -156,10 +156,9 @@ struct emu_judge {
     struct judge_snapshot *spare_snaps;
     struct judge_rendezvous all[4];
     struct judge_clock bucket[JUDGE_BUCKETS]; /* flags and atomics, by address: coarse */
-    const struct emu_insn *insn;              /* how: of this one */
     struct judge_access {
-        bool read, write, atomic, acquires, releases;
-    } how;
+        bool known, read, write, atomic, acquires, releases;
+    } *how; /* by pc */
 };
 
 /* ---- judge_clock.c ---- */

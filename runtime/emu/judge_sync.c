@@ -154,11 +154,10 @@ void emu_judge_fence(struct emu_warp *warp, const struct emu_insn *insn) {
 const struct judge_access *judge_access_of(struct emu_judge *judge, const struct emu_insn *insn) {
     static const char *const strong[] = {"volatile", "relaxed", "mmio", "acquire", "release", "acq_rel"};
     const char *name = insn->source->mnemonic;
-    if (judge->insn == insn) return &judge->how;
-    struct judge_access *how = &judge->how;
-    judge->insn = insn;
+    struct judge_access *how = &judge->how[insn - judge->cluster->launch->fn->code];
+    if (how->known) return how;
     bool tensor = strncmp(name, "tcgen05", 7) == 0;
-    *how = (struct judge_access){0};
+    how->known = true;
     how->atomic = name[0] == 'a' || name[0] == 'r';
     how->read = name[0] == 'l' || how->atomic;
     how->write = name[0] == 's' || tensor || how->atomic;
