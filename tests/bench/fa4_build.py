@@ -11,6 +11,17 @@ import argparse, glob, importlib.metadata, json, os, shutil, subprocess, sys, te
 
 # The GPU that is not here; flash_attn reads these when it is imported.
 os.environ.update(FLASH_ATTENTION_ARCH="sm_90", CUTE_DSL_ARCH="sm_90a", FLASH_ATTENTION_NUM_SMS="132")
+# The one entry of libcute_dsl_runtime.so (44 MB) that the launch code calls: how an error of CUDA is raised.
+RAISE = """
+#include <stdio.h>
+typedef void raise_parts(const char *kind, const char **parts, int count);
+void CuteDSLRT_TVMFFISetRaisedCudaError(raise_parts *raise, int code) {
+    char text[40];
+    const char *parts[] = {text};
+    snprintf(text, sizeof text, "CUDA error %d", code);
+    if (raise) raise("RuntimeError", parts, 1);
+}
+"""
 PACKAGES = ("flash-attn-4", "nvidia-cutlass-dsl", "apache-tvm-ffi", "quack-kernels", "torch")
 
 
@@ -29,19 +40,24 @@ def compiled(head_dim, causal):
 
 
 def libraries():
-    """The DSL's launch code, which is linked in, and the CUDA runtime, which torch brings too; both from the CUDA 13 packages."""
+    """The DSL's launch code, linked in; the CUDA runtime, which torch brings too; tvm_ffi's. From the CUDA 13 packages."""
     import nvidia_cutlass_dsl
     import torch
+    import tvm_ffi
     dsl = os.path.dirname(nvidia_cutlass_dsl.__file__ or list(nvidia_cutlass_dsl.__path__)[0] + "/")
     site = os.path.dirname(os.path.dirname(torch.__file__))
     return [(glob.glob(f"{folder}/{pattern}") or sys.exit(f"no {pattern} in {folder}"))[0]
-            for folder, pattern in ((dsl, "cu13/lib/libcuda_dialect_runtime_static.a"), (site, "nvidia/cu13/lib/libcudart.so.13"))]
+            for folder, pattern in ((dsl, "cu13/lib/libcuda_dialect_runtime_static.a"), (site, "nvidia/cu13/lib/libcudart.so.13"),
+                                    (os.path.dirname(tvm_ffi.__file__), "lib/libtvm_ffi.so"))]
 
 
 def link(kernel, path):
     with tempfile.TemporaryDirectory() as scratch:
         kernel.export_to_c(object_file_path=f"{scratch}/kernel.o", function_name="func")
-        subprocess.run(["cc", "-shared", "-o", path, f"{scratch}/kernel.o", *libraries(), "-lstdc++", "-lm"], check=True)
+        with open(f"{scratch}/raise.c", "w") as out:
+            out.write(RAISE)
+        subprocess.run(["cc", "-shared", "-fPIC", "-Wl,--no-undefined", "-o", path, f"{scratch}/raise.c", f"{scratch}/kernel.o",
+                        *libraries(), "-lstdc++", "-lm"], check=True)
 
 
 def copy_tvm_ffi(folder):
