@@ -35,13 +35,31 @@ static void quote_line(const char *text, int line, char out[QUOTE_BYTES]) {
     snprintf(out, QUOTE_BYTES, "%.*s", (int)strcspn(text, "\r\n"), text);
 }
 
+/* "8.0" of ".version 8.0": what a PTX text asks of a driver. */
+static void version_of(const char *ptx, char out[16]) {
+    const char *directive = ptx ? strstr(ptx, ".version ") : NULL;
+    out[0] = '\0';
+    if (directive) sscanf(directive, ".version %15[0-9.]", out);
+}
+
 /* The log's first line goes with the error, after the file and line; then the PTX line; then the rest of the
  * log. */
 static enum wl_status load_failed(const struct wl_driver *driver, CUresult result, const char *ptx,
                                   const char *name, char *log, struct wl_error *error) {
     const char *error_name = NULL;
     driver->fn.cuGetErrorName(result, &error_name);
-    char quote[QUOTE_BYTES];
+    char quote[QUOTE_BYTES], version[16];
+    if (result == CUDA_ERROR_OUT_OF_MEMORY)
+        return wl_driver_check(driver, result, "cuModuleLoadDataEx", error);
+    if (result == CUDA_ERROR_UNSUPPORTED_PTX_VERSION) {
+        version_of(ptx, version);
+        return wl_fail(error, WL_ERR_ENVIRONMENT, name, 0, NULL,
+                       "cuModuleLoadDataEx: %s (%d): the kernel is PTX %s, which a driver for CUDA %d.%d "
+                       "does not know: it "
+                       "needs a newer driver, or ptxas to assemble it",
+                       error_name ? error_name : "unknown error", result, version, driver->version / 1000,
+                       driver->version % 1000 / 10);
+    }
     int line = line_in_log(log);
     quote_line(ptx, line, quote);
     char *rest = strchr(log, '\n');
@@ -116,8 +134,8 @@ static enum wl_status count_resident(struct wl_kernel *kernel, const char *name,
     const struct wl_launch *launch = &kernel->launch;
     CUlaunchAttribute attribute = {.id = CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION,
                                    .value.clusterDim = {.x = launch->cluster, .y = 1, .z = 1}};
-    CUlaunchConfig config = {launch->cluster,    1,    1,          launch->threads, 1, 1,
-                             launch->smem_bytes, NULL, &attribute, 1};
+    CUlaunchConfig config = {launch->cluster, 1, 1, launch->threads, 1, 1, launch->smem_bytes, NULL,
+                             &attribute,      1};
     int count = 0;
     CUresult result;
     const char *call;

@@ -177,8 +177,12 @@ static const struct refusal {
     {{-8, WL_BF16, false, NULL, 0}, WL_ERR_INPUT, "multiple of 8"},
     {{64, (enum wl_dtype)7, false, NULL, 0}, WL_ERR_INPUT, "must be bf16 or fp16"},
     {{64, WL_BF16, false, NULL, 20}, WL_ERR_INPUT, "20: must be a multiple of 8, or 0"},
-    {{128, WL_BF16, false, NULL, 64}, WL_ERR_INPUT, "no schedule serves head dimension 128 with 64 for V on sm_100a"},
-    {{128, WL_BF16, false, "sm100_fwd_hd128", 64}, WL_ERR_INPUT, "serves V and O of the head dimension of Q and K"},
+    {{128, WL_BF16, false, NULL, 64},
+     WL_ERR_INPUT,
+     "no schedule serves head dimension 128 with 64 for V on sm_100a"},
+    {{128, WL_BF16, false, "sm100_fwd_hd128", 64},
+     WL_ERR_INPUT,
+     "serves V and O of the head dimension of Q and K"},
     {{192, WL_BF16, false, NULL, 136}, WL_ERR_INPUT, "serves V and O of head dimension 8 to 128"},
     {{1024, WL_BF16, false, NULL, 0}, WL_ERR_INPUT, "no schedule serves head dimension 1024 on sm_100a"},
     {{64, WL_BF16, false, "nonsense", 0}, WL_ERR_INPUT, "no shipped schedule has that name"},
@@ -294,7 +298,8 @@ static enum wl_status whole_life(int head_dim, struct wl_error *error) {
     const struct wl_kernel *kernel;
     enum wl_status status = wl_open(&runtime, NULL, error);
     if (!status)
-        status = wl_specialize(runtime, &(struct wl_problem){head_dim, WL_BF16, false, NULL, 0}, &kernel, error);
+        status =
+            wl_specialize(runtime, &(struct wl_problem){head_dim, WL_BF16, false, NULL, 0}, &kernel, error);
     wl_close(runtime);
     return status;
 }
@@ -343,7 +348,8 @@ Test(api, no_driver_call_can_be_trusted, .init = set_up, .fini = tear_down) {
         fault_at(n);
         enum wl_status status = wl_open(&runtime, NULL, &error);
         if (!status)
-            status = wl_specialize(runtime, &(struct wl_problem){DIM, WL_BF16, true, NULL, 0}, &kernel, &error);
+            status =
+                wl_specialize(runtime, &(struct wl_problem){DIM, WL_BF16, true, NULL, 0}, &kernel, &error);
         all = fault_calls() > n ? fault_calls() : n;
         fault_at(0);
         if (status) {
@@ -381,6 +387,67 @@ Test(api, no_driver_call_can_be_trusted, .init = set_up, .fini = tear_down) {
     cr_expect_eq(fault_held(), 0);
 }
 
+/* What a user's machine may lack: one clear error each. */
+static const struct lack {
+    const char *emulated, *schedule, *call;
+    int result;
+    enum wl_status status;
+    const char *text[2];
+} lacks[] = {
+    {"h100",
+     NULL,
+     "cuModuleLoadDataEx",
+     CUDA_ERROR_UNSUPPORTED_PTX_VERSION,
+     WL_ERR_ENVIRONMENT,
+     {"the kernel is PTX 8.0, which a driver for CUDA 13.0 does not know",
+      "CUDA_ERROR_UNSUPPORTED_PTX_VERSION (222)"}},
+    {"b200",
+     NULL,
+     "cuModuleLoadDataEx",
+     CUDA_ERROR_UNSUPPORTED_PTX_VERSION,
+     WL_ERR_ENVIRONMENT,
+     {"the kernel is PTX 8.8", ""}},
+    {"h100",
+     NULL,
+     "cuModuleLoadDataEx",
+     CUDA_ERROR_OUT_OF_MEMORY,
+     WL_ERR_NO_MEMORY,
+     {"cuModuleLoadDataEx: CUDA_ERROR_OUT_OF_MEMORY (2): out of memory", ""}},
+    {"h100",
+     NULL,
+     "cuDevicePrimaryCtxRetain",
+     CUDA_ERROR_OUT_OF_MEMORY,
+     WL_ERR_NO_MEMORY,
+     {"cuDevicePrimaryCtxRetain: CUDA_ERROR_OUT_OF_MEMORY", ""}},
+    {"a100", NULL, "", 0, WL_ERR_ENVIRONMENT, {"A100", "8.0"}},
+    {"h100", "sm100_fwd_hd64", "", 0, WL_ERR_INPUT, {"on sm_90a: ", "sm100_fwd_hd64.lua is for sm_100a"}},
+    {"b200", "sm90_fwd_hd64", "", 0, WL_ERR_INPUT, {"on sm_100a: ", "sm90_fwd_hd64.lua is for sm_90a"}},
+};
+
+ParameterizedTestParameters(api, lack) { return wl_test_rows(WL_LEN(lacks)); }
+ParameterizedTest(size_t *i, api, lack, .init = set_up, .fini = tear_down) {
+    const struct lack *l = &lacks[*i];
+    char path[512];
+    struct wl_runtime *runtime = NULL;
+    const struct wl_kernel *kernel = NULL;
+    struct wl_error error = {0};
+    beside("libfault_cuda.so", path, sizeof path);
+    void *library = dlopen(path, RTLD_NOW);
+    cr_assert(library, "%s", dlerror());
+    void (*fault_in)(const char *, int) = (void (*)(const char *, int))dlsym(library, "fault_in");
+    setenv("WARPLOOM_EMU_LIBRARY", path, 1);
+    setenv("WARPLOOM_EMU_DEVICE", l->emulated, 1);
+    fault_in(l->call, l->result);
+    enum wl_status status = wl_open(&runtime, NULL, &error);
+    if (!status)
+        status =
+            wl_specialize(runtime, &(struct wl_problem){64, WL_BF16, false, l->schedule, 0}, &kernel, &error);
+    cr_expect_eq(status, l->status, "row %zu: status %d: %s", *i, status, error.text);
+    for (int t = 0; t < 2; t++) cr_expect(strstr(error.text, l->text[t]), "row %zu: %s", *i, error.text);
+    fault_in("", 0);
+    wl_close(runtime);
+}
+
 Test(api, a_launch_allocates_nothing, .init = set_up, .fini = tear_down) {
     static struct tensors t;
     struct wl_runtime *runtime = open_runtime(NULL);
@@ -397,8 +464,13 @@ Test(api, a_launch_allocates_nothing, .init = set_up, .fini = tear_down) {
 }
 
 Test(api, a_graph_is_captured_and_replayed, .init = set_up, .fini = tear_down) {
-    static const struct wl_attention small = {
-        .batch = 1, .heads = 4, .heads_kv = 2, .seqlen_q = 150, .seqlen_k = 200, .head_dim = 64, .causal = true};
+    static const struct wl_attention small = {.batch = 1,
+                                              .heads = 4,
+                                              .heads_kv = 2,
+                                              .seqlen_q = 150,
+                                              .seqlen_k = 200,
+                                              .head_dim = 64,
+                                              .causal = true};
     struct wl_runtime *runtime = open_runtime(NULL);
     attend_captured(runtime, &small);
     wl_close(runtime);

@@ -11,7 +11,8 @@
 
 static void *real;
 static long calls, fail_at; /* fail_at 0: none */
-static const char *failed = "";
+static const char *failed = "", *fail_name = ""; /* fail_name: of calls that all fail */
+static int fail_result = CUDA_ERROR_UNKNOWN;
 
 static void *entry(const char *name) {
     char path[PATH_MAX + 32];
@@ -48,7 +49,7 @@ static long good[CALL_COUNT], tried[CALL_COUNT];
 static int hit(int call) {
     tried[call]++;
     if (!strncmp(names[call], "cuGetError", 10)) return 0; /* what tells of the failure */
-    if (++calls != fail_at) return 0;
+    if (++calls != fail_at && strcmp(names[call], fail_name)) return 0;
     failed = names[call];
     return 1;
 }
@@ -60,7 +61,7 @@ static int hit(int call) {
             void *found = entry(#symbol);                                                                    \
             memcpy(&next, &found, sizeof found);                                                             \
         }                                                                                                    \
-        if (hit(CALL_##symbol)) return CUDA_ERROR_UNKNOWN;                                                   \
+        if (hit(CALL_##symbol)) return (CUresult)fail_result;                                                   \
         CUresult result = next arguments;                                                                    \
         good[CALL_##symbol] += !result;                                                                      \
         return result;                                                                                       \
@@ -84,6 +85,10 @@ void fault_at(long n) { /* the n-th call from now; 0: none */
     calls = 0;
     fail_at = n;
     failed = "";
+}
+void fault_in(const char *name, int result) { /* each call of it, with this result; "": none */
+    fail_name = name;
+    fail_result = result;
 }
 const char *fault_failed(void) { return failed; }
 long fault_calls(void) { return calls; }
