@@ -7,8 +7,12 @@
 #include <string.h>
 
 #include "tests/approx_forms.h"
+#include "runtime/emu/insn.h"
 #include "tests/emu_run.h"
+#include "tests/lane_forms.h"
+#include "tests/machine_emu.h"
 #include "tests/machine_forms.h"
+#include "tests/matrix_forms.h"
 
 /* ---- the approximate functions ---- */
 
@@ -42,4 +46,123 @@ ParameterizedTest(size_t *i, capture, approximate) {
     cr_assert_eq(emu_run(&run), 0, "%s: %s", f->name, run.report);
     cr_expect_eq(machine_hash((const void *)(uintptr_t)results, (size_t)4 * f->count), hash, "%s: not as the H200 has it", f->name);
     emu_device_destroy(device);
+}
+
+/* ---- memory, warps, barriers, clusters, asynchronous copies ---- */
+
+/* The machine forms' lines: "TEXT RESULT what", in order. */
+struct line {
+    unsigned long long text;
+    char result[32];
+};
+static struct line *machine_lines(void) {
+    size_t n = 0;
+    char line[256];
+    struct line *lines = calloc(machine_form_count() + 1, sizeof *lines);
+    FILE *file = fopen("tests/captures/machine_h200.txt", "r");
+    cr_assert(file, "run the tests from the repository's root");
+    while (n < machine_form_count() && fgets(line, sizeof line, file)) n += sscanf(line, "%llx %31s", &lines[n].text, lines[n].result) == 2;
+    fclose(file);
+    cr_assert_eq(n, machine_form_count(), "%zu forms are captured, there are %zu", n, machine_form_count());
+    return lines;
+}
+
+/* Where the two differ and may. */
+static const struct {
+    const char *what, *why;
+} differ[] = {
+    {"\n", ""},
+};
+static bool may_differ(const struct machine_form *form) {
+    for (size_t k = 0; k < WL_LEN(differ); k++)
+        if (strstr(form->text, differ[k].what) && differ[k].why[0]) return true;
+    return false;
+}
+
+enum { PARTS = 16 };
+ParameterizedTestParameters(capture, machine) { return wl_test_rows(PARTS); }
+ParameterizedTest(size_t *part, capture, machine) {
+    static struct machine_form form;
+    static char report[16384];
+    const enum emu_order orders[] = {EMU_ORDER_EAGER, EMU_ORDER_LATE, EMU_ORDER_RANDOM};
+    struct line *lines = machine_lines();
+    struct machine_emu *emu = machine_emu_create();
+    for (size_t i = *part; i < machine_form_count(); i += PARTS) {
+        const uint8_t *out;
+        char result[32];
+        machine_form(i, &form);
+        cr_expect_eq(machine_hash(form.text, strlen(form.text) & ~7ull), lines[i].text, "form %zu is not what was captured: %s", i, form.name);
+        if (strcmp(lines[i].result, "refused") == 0 || may_differ(&form)) continue;
+        /* late and random orders may let a single test_wait or try_wait fail, as the manual allows it */
+        bool asks = strstr(form.text, "mbarrier.test_wait") || strstr(form.text, "mbarrier.pending_count");
+        int rc = machine_emu_run(emu, &form, asks ? EMU_ORDER_EAGER : orders[i % 3], &out, report, sizeof report);
+        if (rc == 0) snprintf(result, sizeof result, "%016llx", (unsigned long long)machine_hash(out, MACHINE_OUT));
+        else snprintf(result, sizeof result, rc < 0 ? "refused" : "fault%d", rc);
+        cr_expect_str_eq(result, lines[i].result, "%s: not as the H200 has it: %s", form.name, rc ? report : "");
+    }
+    machine_emu_destroy(emu);
+    free(lines);
+}
+
+/* ---- rows ---- */
+
+/* Rows that Hopper shares and that are not compared bit by bit. */
+static const struct {
+    const char *id, *why;
+} unproven[] = {
+    {"", ""},
+};
+
+static size_t row_index(const char *id) {
+    size_t k = 0;
+    while (k < emu_row_count && strcmp(emu_rows[k].id, id) != 0) k++;
+    return k;
+}
+
+static void count_lane(void *user, const struct emu_row *row, const char *mnemonic) {
+    static char text[8192];
+    *(bool *)user |= lane_entry(row, mnemonic, "f", text, sizeof text);
+}
+
+/* taken: rows of which the driver takes a form; tried: rows of which there is a form. */
+static void rows_of_captures(bool *taken, bool *tried) {
+    static char line[256], name[128], result[32], text[1 << 17];
+    static struct machine_form form;
+    struct line *lines = machine_lines();
+    for (size_t i = 0; i < machine_form_count(); i++) {
+        machine_form(i, &form);
+        machine_emu_rows(form.text, strcmp(lines[i].result, "refused") == 0 ? tried : taken);
+    }
+    free(lines);
+    for (size_t k = 0; k < emu_row_count; k++)
+        if (lane_row_fits(&emu_rows[k])) lane_forms(&emu_rows[k], count_lane, &tried[k]);
+    FILE *file = fopen("tests/captures/lane_h200.txt", "r");
+    while (fgets(line, sizeof line, file))
+        if (line[0] != '#' && sscanf(line, "%127s %*s %31s", name, result) == 2) taken[row_index(name)] = true;
+    fclose(file);
+    for (size_t i = 0; i < matrix_form_count(); i++) {
+        int n = sprintf(text, ".version 8.7\n.target sm_90a\n.address_size 64\n");
+        matrix_form_text(i, "test", text + n, sizeof text - (size_t)n);
+        machine_emu_rows(text, taken); /* emu_matrix/captures wants each of them captured */
+    }
+}
+
+/* Each row is shared, and then proven or named in `unproven`, or all its forms are refused by an H200's driver. */
+Test(capture, rows) {
+    static bool taken[4096], tried[4096];
+    size_t shared = 0, open = 0;
+    rows_of_captures(taken, tried);
+    for (size_t k = 0; k < emu_row_count; k++) {
+        cr_expect(taken[k] || tried[k], "%s has no form in the captures", emu_rows[k].id);
+        shared += taken[k];
+    }
+    for (size_t k = 0; k < WL_LEN(unproven); k++) {
+        if (!unproven[k].id[0]) continue;
+        cr_expect(row_index(unproven[k].id) < emu_row_count && taken[row_index(unproven[k].id)], "%s is not a shared row", unproven[k].id);
+        open++;
+    }
+    printf("capture: of %u rows sm_90a shares %zu (an H200's driver takes them); %zu are proven bit by bit by tests/captures\n", emu_row_count, shared,
+           shared - open);
+    for (size_t k = 0; k < WL_LEN(unproven); k++)
+        if (unproven[k].id[0]) printf("capture: %s is not: %s\n", unproven[k].id, unproven[k].why);
 }
