@@ -248,3 +248,9 @@ uint64_t lane_hash(const uint32_t *out) {
     }
     return h;
 }
+
+uint64_t lane_name(uint64_t hash, const struct emu_row *row, const char *mnemonic) {
+    for (const char *p = row->id; *p; p++) hash = (hash ^ (uint8_t)*p) * 1099511628211ull;
+    for (const char *p = mnemonic; *p; p++) hash = (hash ^ (uint8_t)*p) * 1099511628211ull;
+    return hash;
+}

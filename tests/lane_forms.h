@@ -30,6 +30,10 @@ void lane_inputs(uint64_t *in);
 /* The next 64 of such bits. */
 uint64_t lane_word(uint64_t *state);
 
+/* Hash of a list of forms, begun with LANE_NAMES and told of each in order. */
+#define LANE_NAMES 14695981039346656037ull
+uint64_t lane_name(uint64_t hash, const struct emu_row *row, const char *mnemonic);
+
 /* Hash of out[4][LANE_THREADS]. */
 uint64_t lane_hash(const uint32_t *out);
 

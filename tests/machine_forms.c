@@ -173,3 +173,5 @@ uint64_t machine_hash(const void *bytes, size_t count) {
     }
     return h;
 }
+
+uint32_t machine_form_key(const struct machine_form *form) { return (uint32_t)machine_hash(form->text, strlen(form->text) & ~7ull); }

@@ -55,6 +55,8 @@ struct machine_form {
 size_t machine_form_count(void);
 void machine_form(size_t i, struct machine_form *form);
 
+uint32_t machine_form_key(const struct machine_form *form); /* hash of the text */
+
 /* The buffers before a run; the same for all forms. */
 void machine_inputs(uint8_t in[MACHINE_IN], uint8_t out[MACHINE_OUT]);
 uint64_t machine_hash(const void *bytes, size_t count);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "tests/approx_forms.h"
+#include "tests/capture_open.h"
 #include "runtime/emu/insn.h"
 #include "tests/emu_run.h"
 #include "tests/lane_forms.h"
@@ -32,7 +33,8 @@ ParameterizedTest(size_t *i, capture, approximate) {
     static struct emu_run run;
     const struct approx_form *f = approx_form(*i);
     unsigned long long hash;
-    if (!captured(f->name, &hash)) return;
+    cr_assert(captured(f->name, &hash), "%s is not captured", f->name);
+    if (capture_open(f->body)) return;
     approx_form_text(*i, text, sizeof text);
     struct emu_device *device = emu_device_create(emu_profile_find("h100"));
     uint64_t results = emu_device_alloc(device, (size_t)4 * f->count);
@@ -50,9 +52,9 @@ ParameterizedTest(size_t *i, capture, approximate) {
 
 /* ---- memory, warps, barriers, clusters, asynchronous copies ---- */
 
-/* The machine forms' lines: "TEXT RESULT what", in order. */
+/* The machine forms' lines: "TEXT RESULT", in order. */
 struct line {
-    unsigned long long text;
+    uint32_t text;
     char result[32];
 };
 static struct line *machine_lines(void) {
@@ -61,22 +63,10 @@ static struct line *machine_lines(void) {
     struct line *lines = calloc(machine_form_count() + 1, sizeof *lines);
     FILE *file = fopen("tests/captures/machine_h200.txt", "r");
     cr_assert(file, "run the tests from the repository's root");
-    while (n < machine_form_count() && fgets(line, sizeof line, file)) n += sscanf(line, "%llx %31s", &lines[n].text, lines[n].result) == 2;
+    while (n < machine_form_count() && fgets(line, sizeof line, file)) n += line[0] != '#' && sscanf(line, "%x %31s", &lines[n].text, lines[n].result) == 2;
     fclose(file);
     cr_assert_eq(n, machine_form_count(), "%zu forms are captured, there are %zu", n, machine_form_count());
     return lines;
-}
-
-/* Where the two differ and may. */
-static const struct {
-    const char *what, *why;
-} differ[] = {
-    {"\n", ""},
-};
-static bool may_differ(const struct machine_form *form) {
-    for (size_t k = 0; k < WL_LEN(differ); k++)
-        if (strstr(form->text, differ[k].what) && differ[k].why[0]) return true;
-    return false;
 }
 
 enum { PARTS = 16 };
@@ -91,27 +81,20 @@ ParameterizedTest(size_t *part, capture, machine) {
         const uint8_t *out;
         char result[32];
         machine_form(i, &form);
-        cr_expect_eq(machine_hash(form.text, strlen(form.text) & ~7ull), lines[i].text, "form %zu is not what was captured: %s", i, form.name);
-        if (strcmp(lines[i].result, "refused") == 0 || may_differ(&form)) continue;
+        cr_expect_eq(machine_form_key(&form), lines[i].text, "form %zu is not what was captured: %s", i, form.name);
+        if (strcmp(lines[i].result, "refused") == 0 || capture_open(form.text)) continue;
         /* late and random orders may let a single test_wait or try_wait fail, as the manual allows it */
         bool asks = strstr(form.text, "mbarrier.test_wait") || strstr(form.text, "mbarrier.pending_count");
         int rc = machine_emu_run(emu, &form, asks ? EMU_ORDER_EAGER : orders[i % 3], &out, report, sizeof report);
         if (rc == 0) snprintf(result, sizeof result, "%016llx", (unsigned long long)machine_hash(out, MACHINE_OUT));
         else snprintf(result, sizeof result, rc < 0 ? "refused" : "fault%d", rc);
-        cr_expect_str_eq(result, lines[i].result, "%s: not as the H200 has it: %s", form.name, rc ? report : "");
+        cr_expect_str_eq(result, lines[i].result, "form %zu %s: not as the H200 has it: %s", i, form.name, rc ? report : "");
     }
     machine_emu_destroy(emu);
     free(lines);
 }
 
 /* ---- rows ---- */
-
-/* Rows that Hopper shares and that are not compared bit by bit. */
-static const struct {
-    const char *id, *why;
-} unproven[] = {
-    {"", ""},
-};
 
 static size_t row_index(const char *id) {
     size_t k = 0;
@@ -147,22 +130,26 @@ static void rows_of_captures(bool *taken, bool *tried) {
     }
 }
 
-/* Each row is shared, and then proven or named in `unproven`, or all its forms are refused by an H200's driver. */
+/* Each row is shared, and then proven or named in capture_open.c, or all its forms are refused by an H200's driver. */
 Test(capture, rows) {
-    static bool taken[4096], tried[4096];
-    size_t shared = 0, open = 0;
+    static bool taken[4096], tried[4096], open[4096];
+    size_t shared = 0, proven = 0;
+    char rows[256];
     rows_of_captures(taken, tried);
+    for (size_t k = 0; k < capture_open_count; k++) {
+        snprintf(rows, sizeof rows, "%s", capture_opens[k].rows ? capture_opens[k].rows : "");
+        for (char *rest = rows, *id; (id = strsep(&rest, " "));) {
+            size_t row = row_index(id);
+            cr_expect(!*id || taken[row], "%s is not a shared row", id);
+            open[row] = true;
+            if (*id) printf("capture: %s is not proven: %s\n", id, capture_opens[k].why);
+        }
+    }
     for (size_t k = 0; k < emu_row_count; k++) {
         cr_expect(taken[k] || tried[k], "%s has no form in the captures", emu_rows[k].id);
         shared += taken[k];
+        proven += taken[k] && !open[k];
     }
-    for (size_t k = 0; k < WL_LEN(unproven); k++) {
-        if (!unproven[k].id[0]) continue;
-        cr_expect(row_index(unproven[k].id) < emu_row_count && taken[row_index(unproven[k].id)], "%s is not a shared row", unproven[k].id);
-        open++;
-    }
-    printf("capture: of %u rows sm_90a shares %zu (an H200's driver takes them); %zu are proven bit by bit by tests/captures\n", emu_row_count, shared,
-           shared - open);
-    for (size_t k = 0; k < WL_LEN(unproven); k++)
-        if (unproven[k].id[0]) printf("capture: %s is not: %s\n", unproven[k].id, unproven[k].why);
+    printf("capture: of %u rows sm_90a shares %zu (an H200's driver takes them); %zu are proven bit by bit by tests/captures\n",
+           emu_row_count, shared, proven);
 }

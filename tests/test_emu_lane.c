@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/capture_open.h"
 #include "tests/emu_run.h"
 #include "tests/lane_forms.h"
 
@@ -32,6 +33,7 @@ static void check_form(const char *id, const char *mnemonic, unsigned long long 
     run = (struct emu_run){
         .ptx = text, .params = params, .param_bytes = sizeof params, .grid = {LANE_THREADS / 32}};
     cr_expect_eq(emu_run(&run), 0, "%s: %s", mnemonic, run.report);
+    if (capture_open(mnemonic)) return;
     cr_expect_eq(lane_hash((const uint32_t *)(uintptr_t)out), wanted, "%s (%s) is not what the H200 gave",
                  mnemonic, id);
 }
@@ -49,6 +51,35 @@ ParameterizedTest(size_t *part, emu_lane, captured) {
         if (line[0] != '#' && k % PARTS == *part && sscanf(line, "%63s %159s %llx", id, mnemonic, &hash) == 3)
             check_form(id, mnemonic, hash, in, out);
     fclose(file);
+}
+
+/* Every form has a line, or is among those that the driver refused. */
+struct walk {
+    FILE *file;
+    char line[256];
+    unsigned refused;
+    uint64_t names;
+};
+static void walk_form(void *user, const struct emu_row *row, const char *mnemonic) {
+    static char text[8192], line[256];
+    struct walk *w = user;
+    if (!lane_entry(row, mnemonic, "f", text, sizeof text)) return;
+    int n = snprintf(line, sizeof line, "%s %s ", row->id, mnemonic);
+    if (strncmp(w->line, line, (size_t)n) == 0) {
+        if (!fgets(w->line, sizeof w->line, w->file)) w->line[0] = '\0';
+    } else w->refused++, w->names = lane_name(w->names, row, mnemonic);
+}
+
+Test(emu_lane, every_form_is_captured) {
+    struct walk w = {.file = fopen("tests/captures/lane_h200.txt", "r"), .names = LANE_NAMES};
+    unsigned refused;
+    unsigned long long names;
+    cr_assert(w.file && fgets(w.line, sizeof w.line, w.file) && fgets(w.line, sizeof w.line, w.file));
+    for (uint32_t k = 0; k < emu_row_count; k++)
+        if (lane_row_fits(&emu_rows[k])) lane_forms(&emu_rows[k], walk_form, &w);
+    cr_assert_eq(sscanf(w.line, "# refused: %u %llx", &refused, &names), 2, "behind the last form is %s", w.line);
+    cr_expect(w.refused == refused && w.names == names, "%u forms have no line, %016llx", w.refused, (unsigned long long)w.names);
+    fclose(w.file);
 }
 
 /* ---- rows: what sm_90 lacks, and what a capture would not show ---- */

@@ -3,11 +3,12 @@
  *   capture DIR [RAW LIKE]
  *
  * runs all forms of lane_forms, matrix_forms, machine_forms and approx_forms on the first GPU and writes DIR/<kind>_<gpu>.txt,
- * a line a form ("ROW MNEMONIC HASH", "MNEMONIC CLASS HASH", "TEXT RESULT what", "NAME HASH"). The results themselves of every
+ * a line a form ("ROW MNEMONIC HASH", "MNEMONIC CLASS HASH", "TEXT RESULT", "NAME HASH"; TEXT is a hash of the PTX). The results themselves of every
  * form whose line is not in LIKE/<kind>_*.txt go to RAW/<kind>: how a mismatch is looked into. LIKE may be this program's own
  * output on the emulated driver (LD_LIBRARY_PATH=build/emu).
  *
- * RESULT or HASH may be "refused" (by the driver's compiler, or its tensor map is; other kinds than machine have no line then),
+ * RESULT or HASH may be "refused" (by the driver's compiler, or its tensor map is). The many lane forms that are have a line
+ * together, "# refused: COUNT NAMES", where NAMES is a hash of them; RESULT may also be
  * "fault<N>" with the driver's error, "hang", or "missing" where time ran out (CAPTURE_SECONDS).
  * Workers, one a core, take jobs; one whose GPU context is broken, or whose form does not end, is replaced. */
 #include <fcntl.h>
@@ -81,13 +82,13 @@ static void line_of(enum kind kind, size_t i, unsigned class, char *out, size_t 
     if (r->state == FAULT) snprintf(what, sizeof what, "fault%d", r->code);
     out[0] = '\0';
     if (r->state == MISSING) strcpy(what, "missing");
-    if (kind != MACHINE && r->state == REFUSED) return;
+    if (kind == LANE && r->state == REFUSED) return;
     if (kind == LANE) snprintf(out, bytes, "%s %s %s", lanes[i].row->id, lanes[i].mnemonic, what);
     if (kind == MATRIX) snprintf(out, bytes, "%s %u %s", matrix_form_name(i), class, what);
     if (kind == APPROX) snprintf(out, bytes, "%s %s", approx_form(i)->name, what);
     if (kind != MACHINE) return;
     machine_form(i, &machine);
-    snprintf(out, bytes, "%016llx %s %.72s", (unsigned long long)machine_hash(machine.text, strlen(machine.text) & ~7ull), what, machine.name);
+    snprintf(out, bytes, "%08x %s", machine_form_key(&machine), what);
 }
 
 static char **like[KINDS]; /* sorted */
@@ -362,6 +363,7 @@ static void supervise(int workers, double seconds) {
 static void write_kind(const char *dir, enum kind kind) {
     char path[512], line[512];
     unsigned states[5] = {0};
+    uint64_t refused = LANE_NAMES;
     snprintf(path, sizeof path, "%s/%s_%s.txt", dir, kind_names[kind], shared->gpu);
     FILE *file = fopen(path, "w");
     if (!file) return perror(path);
@@ -372,7 +374,9 @@ static void write_kind(const char *dir, enum kind kind) {
             line_of(kind, i, c, line, sizeof line);
             if (line[0]) fprintf(file, "%s\n", line);
         }
+        if (kind == LANE && result_of(kind, i)->state == REFUSED) refused = lane_name(refused, lanes[i].row, lanes[i].mnemonic);
     }
+    if (kind == LANE) fprintf(file, "# refused: %u %016llx\n", states[REFUSED], (unsigned long long)refused);
     fclose(file);
     printf("%s: %zu forms: %u run, %u refused, %u faults, %u hang, %u not tried\n", path, count[kind], states[DONE], states[REFUSED], states[FAULT],
            states[HANG], states[MISSING]);
