@@ -58,7 +58,7 @@ static const struct {
      "ptxas 13.0 puts BSSY and BSYNC around this branch with or without it; the judge names it only where a "
      "poll keeps "
      "some of the lanes back"},
-    {"sm90_fwd", "CONSUMER_LAST", 1, "bar.sync %group",
+    {"sm90_fwd", "CONSUMER_LAST", 1, "bar.sync %own",
      "a wgmma is the whole warpgroup's: a warp that waited for its group knows that all rows of Q are read"},
 };
 
@@ -82,6 +82,7 @@ static const struct run {
     {"eager", 1, 520, 520},    {"late", 1, 128, 900}, /* more K and V tiles than the ring holds */
     {"random:2", 2, 300, 300}, {"random:3", 1, 257, 400},
     {"eager", 3, 300, 300}, /* more tiles than slots of their ring, and no try_cancel that fails for no reason */
+    {"late", 2, 64, 900}, /* sm90: warpgroups without rows, whose ring goes round within a tile */
 };
 
 enum outcome { SURVIVED, JUDGED, STUCK, WRONG, FAULT, BROKEN, OUTCOMES }; /* broken: no run, so no verdict */
