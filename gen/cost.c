@@ -37,7 +37,7 @@ static const struct counts sm100_softmax_fixed = {.issue = 24, .fma = 1, .alu = 
 /* Waiting for the factor, deciding that O keeps its scale; then the next query tile's turn, where there are
  * two. */
 static const struct counts sm100_correction_step = {.issue = 8, .alu = 2},
-                           sm100_correction_turn = {.issue = 7, .alu = 6};
+                           sm100_correction_turn = {.issue = 7, .alu = 3};
 /* Waiting for the PV before; the other S tile's turn. */
 static const struct counts sm100_correction_stage = {.issue = 8, .alu = 7};
 
@@ -73,7 +73,7 @@ static void sm100_forward(const struct wl_plan *plan, struct wl_cost *cost) {
     add_role(cost, arch, "softmax", (int)(q * m), sm100_softmax(plan));
     for (int i = 0; i < s->q_tiles; i++) {
         add_role(cost, arch, "correction", (int)m, sm100_correction_step);
-        if (s->q_tiles > 1) add_role(cost, arch, "correction", (int)m, sm100_correction_turn);
+        if (s->q_tiles > 1 && !plan->turns_unrolled) add_role(cost, arch, "correction", (int)m, sm100_correction_turn);
         if (s->s_stages > 1) add_role(cost, arch, "correction", (int)m, sm100_correction_stage);
     }
     /* Q's descriptors, MMAs, waiting for P, commits; descriptors of K and V; of a pair, the leader's */

@@ -155,6 +155,8 @@ static void push_plan(lua_State *L, const struct wl_plan *plan) {
     set_text(L, "head_order", wl_field_choice(WL_FIELD_head_order, plan->head_order, choice, sizeof choice));
     lua_pushboolean(L, plan->longest_first);
     lua_setfield(L, -2, "longest_first");
+    lua_pushboolean(L, plan->turns_unrolled);
+    lua_setfield(L, -2, "turns_unrolled");
     set_text(L, "dtype", plan->dtype == WL_BF16 ? "bf16" : "f16");
     set_text(L, "cvt_pack", plan->dtype == WL_BF16 ? "cvt.rn.bf16x2.f32" : "cvt.rn.f16x2.f32");
     lua_pushboolean(L, plan->causal);

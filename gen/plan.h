@@ -70,6 +70,7 @@ struct wl_plan {
     int p_split;               /* columns of P released first; tile_n = all at once */
     enum wl_scheduler scheduler; /* never auto */
     enum wl_head_order head_order; /* never auto */
+    bool turns_unrolled;       /* correction has code of its own for each query tile (sm_100): fewer instructions, longer PTX */
     bool longest_first;        /* a head's last row tiles, which see the most keys, come first */
     int l2_keys;               /* of one key head, K and V rows of as many keys take most of L2 */
     int exp2_pairs;            /* of the tile_n/2 pairs of a row, how many go to the FMA pipe */

@@ -167,6 +167,7 @@ enum wl_status wl_plan_sm100_forward(struct wl_plan *plan, struct wl_error *erro
                               s->s_stages, s->q_tiles);
     plan->kernel = "sm100/forward/kernel";
     plan_tiles(plan);
+    plan->turns_unrolled = s->q_tiles > 1 && plan->head_dim_pv <= 64; /* 95 instructions a rescaling step, else 106 [ptxas 13.0] */
     plan->p_split = s->p_split < s->tile_n ? s->p_split : s->tile_n;
     enum wl_status status = plan_roles(plan, error);
     if (status == WL_OK) status = plan_tmem(plan, error);

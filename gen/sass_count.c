@@ -78,17 +78,28 @@ void wl_sass_count_insn(struct wl_sass_counts *counts, const struct wl_sass_insn
 
 /* ---- the step loop of a role ---- */
 
-static bool better(const struct wl_sass_loop *a, const struct wl_sass_loop *b) {
-    return !b || a->depth > b->depth || (a->depth == b->depth && a->last - a->first > b->last - b->first);
+/* A step waits for what another role did; loops that only repeat the same work (the stores of a tile) do not. */
+static bool waits(const struct wl_sass_flow *flow, int loop) {
+    const struct wl_sass_function *f = flow->function;
+    for (int i = flow->loops[loop].first; i <= flow->loops[loop].last; i++)
+        if (flow->loop[i] == loop && !strncmp(f->insns[i].op, "SYNCS.PHASECHK", 14)) return true;
+    return false;
 }
 
-/* The most deeply nested loop of the role, or -1. */
+static bool better(const struct wl_sass_flow *flow, int a, int b) {
+    if (b < 0) return true;
+    const struct wl_sass_loop *x = &flow->loops[a], *y = &flow->loops[b];
+    bool x_waits = waits(flow, a), y_waits = waits(flow, b);
+    if (x_waits != y_waits) return x_waits;
+    return x->depth > y->depth || (x->depth == y->depth && x->last - x->first > y->last - y->first);
+}
+
+/* The most deeply nested loop of the role that waits, else the most deeply nested, or -1. */
 static int find_turn(const struct wl_sass_flow *flow, int role) {
     int best = -1;
     for (int l = 0; l < flow->loop_count; l++) {
         const struct wl_sass_loop *loop = &flow->loops[l];
-        if (loop->poll || loop->tile || loop->role != role) continue;
-        if (better(loop, best < 0 ? NULL : &flow->loops[best])) best = l;
+        if (!loop->poll && !loop->tile && loop->role == role && better(flow, l, best)) best = l;
     }
     return best;
 }

@@ -28,8 +28,8 @@ return {
   warp_load       = 14,
 
   regs_softmax    = 192,
-  regs_correction = 72,
-  regs_other      = 56,        -- 2 * 192 + 72 + 56 = 512
+  regs_correction = 80,
+  regs_other      = 48,        -- 2 * 192 + 80 + 48 = 512
 
   scheduler       = "auto",
   head_order      = "auto",
