@@ -155,6 +155,7 @@ int main(int argc, char **argv) {
     char text[4096];
     struct wl_driver *driver = NULL;
     if (!parse(argc, argv, &a)) return usage();
+    setenv("WARPLOOM_EMU_CHECK", "strict", 0); /* what is emulated is judged, too, unless the caller says otherwise */
     if (wl_driver_open(&driver, a.device, wl_family_target(a.family), &error)) {
         fprintf(stderr, "grid: %s\n", wl_error_format(&error, text, sizeof text));
         return wl_exit_code(error.status);

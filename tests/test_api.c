@@ -25,6 +25,7 @@ static void set_up(void) {
     cr_assert(mkdtemp(folder));
     setenv("WARPLOOM_CACHE_DIR", folder, 1);
     setenv("WARPLOOM_DEVICE", "emu", 1);
+    setenv("WARPLOOM_EMU_CHECK", "strict", 1);
 }
 
 static void tear_down(void) {

@@ -1,5 +1,5 @@
-/* The forward kernels against float64: a spread of the grid under every order of asynchronous work, and every
- * knob. */
+/* The forward kernels against float64, under the judge: a spread of the grid under every order of asynchronous work, and
+ * every knob. */
 #include "tests/test.h"
 
 #include <stdio.h>
@@ -22,8 +22,8 @@ static void run(const struct wl_trial *trial, const char *in_order) {
     static struct wl_error error;
     char text[4096], command[512];
     error = (struct wl_error){0};
-    setenv("WARPLOOM_EMU_ORDER", in_order,
-           1); /* a test is a process of its own, and has not opened the device yet */
+    setenv("WARPLOOM_EMU_ORDER", in_order, 1); /* a test is a process of its own, and has not opened the device yet */
+    setenv("WARPLOOM_EMU_CHECK", "strict", 1);
     enum wl_status status = wl_trial_prepare(trial, &result, &error);
     if (!status) status = wl_driver_open(&driver, "emu", result.plan.launch.target, &error);
     if (status == WL_ERR_ENVIRONMENT) cr_skip_test("%s", error.text); /* a target that is not emulated */

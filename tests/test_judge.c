@@ -183,6 +183,16 @@ static const struct {
      WAIT("W2", "8", "0")
      "@%lead cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%r0 + 128], [%g], 128, [%r0];\n"
      WAIT("W3", "8", "1") "END:\nbarrier.cluster.arrive.aligned;\nbarrier.cluster.wait.aligned;\n"},
+    {"an arrival behind a peer's copy", 32, 2, false, "[early arrival]", "arrival(s), but only",
+     INIT("0", "1") INIT("8", "2") INIT_FENCE "barrier.cluster.arrive.aligned;\nbarrier.cluster.wait.aligned;\n"
+     "mov.u32 %c, %cluster_ctarank;\nsetp.eq.u32 %other, %c, 1;\nxor.b32 %c, %c, 1;\n"
+     "mapa.shared::cluster.u32 %r0, %s, %c;\n@%other bra PEER;\n" ARRIVE("%lead", "8") "<<" WAIT("W0", "8", "0")
+     ">>@%lead cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%r0 + 128], [%g], 128, [%r0];\n"
+     WAIT("W1", "8", "0") ARRIVE("%lead", "8") WAIT("W2", "8", "1") "bra END;\nPEER:\n"
+     "@%lead mbarrier.arrive.expect_tx.shared::cta.b64 _, [%s], 128;\n"
+     "@%lead mbarrier.arrive.shared::cluster.b64 _, [%r0 + 8];\n" WAIT("W3", "0", "0")
+     "@%lead mbarrier.arrive.shared::cluster.b64 _, [%r0 + 8];\n"
+     "END:\nbarrier.cluster.arrive.aligned;\nbarrier.cluster.wait.aligned;\n"},
     {"a flag in memory", 64, 1, false, "[race]", NULL,
      "@!%first bra OTHER;\n@%lead st.shared.b32 [%s + 8], %t;\n<<@%lead st.release.cta.shared.b32 [%s], 1;\n||"
      "@%lead st.shared.b32 [%s], 1;\n>>bra END;\nOTHER:\nld.acquire.cta.shared.b32 %r0, [%s];\nsetp.ne.u32 %done, %r0, 1;\n"
@@ -271,6 +281,15 @@ static const struct {
      WGMMA WGMMA_COMMIT WGMMA_WAIT},
     {"operand rewritten", "[race]",
      "wgmma.fence.sync.aligned;\n" WGMMA WGMMA_COMMIT "<<" WGMMA_WAIT ">>bar.sync 0;\nst.shared.b32 [%s], %t;\n" WGMMA_WAIT},
+    {"one warp of four does not wait for the operand", "[race]",
+     "{\n.reg .pred %lead, %one, %done;\n.reg .b32 %m, %w;\nmov.b32 %m, smem;\nsetp.eq.u32 %lead, %t, 0;\nshr.u32 %w, %t, 5;\n"
+     "setp.eq.u32 %one, %w, 2;\n@%lead mbarrier.init.shared::cta.b64 [%m + 4096], 1;\n"
+     "@%lead fence.mbarrier_init.release.cluster;\nbar.sync 0;\n@!%lead bra FILLED;\n"
+     "mbarrier.arrive.expect_tx.shared::cta.b64 _, [%m + 4096], 128;\n"
+     "cp.async.bulk.shared::cluster.shared::cta.mbarrier::complete_tx::bytes [%m], [%m + 4224], 128, [%m + 4096];\n"
+     "FILLED:\nbar.warp.sync 0xffffffff;\n<<||@%one bra GO;\n>>WAIT:\n"
+     "mbarrier.try_wait.parity.shared::cta.b64 %done, [%m + 4096], 0;\n@!%done bra WAIT;\nGO:\nbar.warp.sync 0xffffffff;\n}\n"
+     "wgmma.fence.sync.aligned;\n" WGMMA WGMMA_COMMIT WGMMA_WAIT},
     {"operand written without proxy fence", "[proxy]",
      "st.shared.b32 [%s], %t;\n<<fence.proxy.async;\n>>bar.sync 0;\nwgmma.fence.sync.aligned;\n" WGMMA WGMMA_COMMIT WGMMA_WAIT},
     /* clang-format on */

@@ -91,6 +91,7 @@ static void load(const char *schedule, struct wl_driver **driver, struct wl_kern
     cr_assert_eq(wl_schedule_load(&s, schedule, NULL, 0, &error), WL_OK, "%s", error.text);
     cr_assert_eq(wl_plan_make(&plan, &s, &special, &error), WL_OK, "%s", error.text);
     cr_assert_eq(wl_emit(&plan, &ptx, &error), WL_OK, "%s", error.text);
+    setenv("WARPLOOM_EMU_CHECK", "strict", 1);
     cr_assert_eq(wl_driver_open(driver, "emu", plan.launch.target, &error), WL_OK, "%s", error.text);
     cr_assert_eq(wl_jit_load(kernel, *driver, ptx.bytes, ptx.length, "strides.ptx", &plan.launch, &error),
                  WL_OK, "%s", error.text);

@@ -57,7 +57,11 @@ void emu_judge_completes(struct emu_cluster *cluster, struct emu_async *op, uint
 void emu_judge_async_smem(struct emu_cta *cta, struct emu_async *op, uint32_t offset, uint32_t bytes,
                           enum emu_access access);
 /* Groups: what was issued since the last commit; all but the newest `pending` are over. */
-void emu_judge_wgmma_issue(struct emu_warp *warp); /* by each of the four warps */
+/* By each of the four warps. known: what all of them know that have issued it; NULL at first. begins: what is posted next
+ * is it. */
+struct judge_snapshot;
+void emu_judge_wgmma_issue(struct emu_warp *warp, struct judge_snapshot **known);
+void emu_judge_wgmma_begins(struct emu_warp *warp, struct judge_snapshot *known);
 /* An instruction names a register of a wgmma that the warp has not waited for. */
 void emu_judge_wgmma_touched(struct emu_warp *warp, const struct emu_insn *insn, const struct emu_insn *wgmma);
 enum emu_judge_group { EMU_GROUP_BULK, EMU_GROUP_CP_ASYNC, EMU_GROUP_WGMMA };

@@ -90,7 +90,8 @@ void emu_judge_issue(struct emu_cluster *cluster, struct emu_async *op) {
     const char *name = op->insn->source->mnemonic;
     if (strncmp(name, "mbarrier", 8) == 0 || strstr(name, "mbarrier::complete_tx")) judge_order(w);
     if (strncmp(name, "tcgen05.st", 10) == 0) judge_touch(w);
-    o->snap = judge_snapshot(w);
+    o->snap = judge->begins ? judge->begins : judge_snapshot(w);
+    judge->begins = NULL;
     identify(o, w, op);
     w->released = true; /* what the warp does from here on is not before it */
     if (o->party.kind == JUDGE_COMMIT) judge_fence_before(w);

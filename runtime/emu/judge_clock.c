@@ -58,6 +58,7 @@ void judge_order(struct emu_judge_warp *w) { judge_publish(w, JUDGE_ORDER, w->ep
 void judge_fence_before(struct emu_judge_warp *w) { judge_publish(w, JUDGE_FENCE, w->epoch[JUDGE_FENCE]++); }
 
 void judge_release(struct emu_judge_warp *w, struct judge_clock *to) {
+    judge_order(w); /* who is behind it in memory order is so in execution, too */
     judge_join(w->judge, to, &w->clock);
     w->released = true;
 }
@@ -71,7 +72,7 @@ void judge_acquire(struct emu_judge_warp *w, const struct judge_clock *from) {
 
 /* ---- snapshots: clocks as they were at an issue ---- */
 
-static struct judge_snapshot *fresh_snapshot(struct emu_judge *judge) {
+struct judge_snapshot *judge_snapshot_fresh(struct emu_judge *judge) {
     struct judge_snapshot *s = judge->spare_snaps;
     if (s) judge->spare_snaps = s->next;
     else {
@@ -89,7 +90,7 @@ struct judge_snapshot *judge_snapshot(struct emu_judge_warp *w) {
     size_t bytes = sizeof(uint32_t) * w->judge->width;
     if (!w->snap) {
         judge_touch(w);
-        struct judge_snapshot *s = fresh_snapshot(w->judge);
+        struct judge_snapshot *s = judge_snapshot_fresh(w->judge);
         if (!s) return NULL;
         memcpy(s->clock.g, w->clock.g, bytes);
         memcpy(s->clock.a, w->clock.a, bytes);

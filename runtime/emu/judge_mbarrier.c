@@ -104,9 +104,19 @@ static bool certain(const struct emu_mbarrier_update *u, const struct emu_mbarri
            !before->tx;
 }
 
+/* Whether a clock is behind a wait that saw the last phase end, if only in execution. */
+static bool behind_a_wait(struct emu_judge *judge, const struct judge_barrier *b, const struct judge_clock *clock) {
+    for (uint32_t n = 0; n < warps_of(judge); n++) {
+        const struct judge_seen *s = &b->seen[n];
+        uint32_t base = n / judge->warps * judge->per_cta + n % judge->warps * JUDGE_COMPONENTS;
+        if (s->any && s->phases == b->phases && clock->g[base + JUDGE_ORDER] >= s->first) return true;
+    }
+    return false;
+}
+
 static void check_turn(struct emu_judge *judge, struct judge_barrier *b, const struct judge_clock *clock,
                        const struct judge_party *now) {
-    if (clock->g[b->component] >= b->phases) return;
+    if (clock->g[b->component] >= b->phases || behind_a_wait(judge, b, clock)) return;
     char text[160];
     snprintf(text, sizeof text,
              "it lands in phase %u but could have come while phase %u was open, whose end is not waited for",
@@ -213,8 +223,9 @@ void emu_judge_mbarrier_seen(struct emu_warp *warp, const struct emu_insn *insn,
     check_init(b, w, &w->clock, &now, false);
     judge_touch(w);
     if (w->clock.g[b->component] < b->phases) judge_acquire(w, &b->done);
-    b->seen[judge_warp_number(w)] =
-        (struct judge_seen){.any = true, .phases = b->phases, .epoch = w->clock.g[w->base], .order = w->epoch[JUDGE_ORDER], .pc = now.pc};
+    struct judge_seen *s = &b->seen[judge_warp_number(w)];
+    uint32_t order = w->epoch[JUDGE_ORDER], first = s->any && s->phases == b->phases ? s->first : order;
+    *s = (struct judge_seen){.any = true, .phases = b->phases, .epoch = w->clock.g[w->base], .order = order, .first = first, .pc = now.pc};
 }
 
 bool emu_judge_mbarrier_known(const struct emu_warp *warp, uint32_t address) {

@@ -103,8 +103,8 @@ struct emu_judge_warp {
     struct judge_wgmma *wgmma;   /* of its warpgroup, held by the first warp */
 };
 
-struct judge_seen {
-    uint32_t phases, epoch, order, pc;
+struct judge_seen { /* first: order, at the first of its waits that saw these phases end */
+    uint32_t phases, epoch, order, first, pc;
     bool any;
 };
 
@@ -153,7 +153,7 @@ struct emu_judge {
     uint32_t warps, per_cta, width; /* warps of a CTA; components of a CTA, of all */
     uint32_t serial;
     struct emu_judge_op *running, *spare_ops;
-    struct judge_snapshot *spare_snaps;
+    struct judge_snapshot *spare_snaps, *begins; /* begins: of the wgmma that is about to be posted; else NULL */
     struct judge_rendezvous all[4];
     struct judge_clock bucket[JUDGE_BUCKETS]; /* flags and atomics, by address: coarse */
     struct judge_access {
@@ -173,6 +173,7 @@ void judge_publish(struct emu_judge_warp *w, enum judge_component c, uint32_t ep
 void judge_fence_before(struct emu_judge_warp *w);                                    /* tcgen05 */
 void judge_order(struct emu_judge_warp *w);
 struct judge_snapshot *judge_snapshot(struct emu_judge_warp *w); /* one reference more */
+struct judge_snapshot *judge_snapshot_fresh(struct emu_judge *judge); /* of nothing, no reference; NULL: no memory */
 void judge_snapshot_drop(struct emu_judge *judge, struct judge_snapshot *s);
 struct emu_judge_warp *judge_warp_of(const struct emu_judge *judge,
                                      uint32_t component);   /* NULL: a barrier's */

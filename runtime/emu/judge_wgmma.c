@@ -1,5 +1,6 @@
-/* judge_wgmma: what a warpgroup's multiplies order. One begins once four warps have issued it; so whoever
- * waits for its group knows what the other three knew when they issued it. */
+/* judge_wgmma: what a warpgroup's multiplies order. One is over once four warps have issued it; so whoever waits for
+ * its group knows what the other three knew when they issued it. Nothing says that it begins no sooner: each warp's
+ * rows may be under way when it has issued its own, and are behind what that warp alone knows. */
 #include <string.h>
 
 #include "runtime/emu/judge_parts.h"
@@ -22,8 +23,26 @@ static struct judge_wgmma *of(struct emu_judge_warp *w, bool make) {
     return first->wgmma = g;
 }
 
-void emu_judge_wgmma_issue(struct emu_warp *warp) {
+static void meet(uint32_t *restrict to, const uint32_t *restrict with, uint32_t count) {
+    for (uint32_t i = 0; i < count; i++) to[i] = to[i] < with[i] ? to[i] : with[i];
+}
+
+static void know(struct emu_judge_warp *w, struct judge_snapshot **known) {
+    struct judge_snapshot *mine = judge_snapshot(w);
+    uint32_t width = w->judge->width;
+    if (!mine) return;
+    if (!*known && (*known = judge_snapshot_fresh(w->judge))) {
+        (*known)->refs = 1;
+        memcpy((*known)->clock.g, mine->clock.g, 3 * sizeof(uint32_t) * width); /* a and t are behind g */
+    } else if (*known) meet((*known)->clock.g, mine->clock.g, 3 * width);
+    judge_snapshot_drop(w->judge, mine);
+}
+
+void emu_judge_wgmma_begins(struct emu_warp *warp, struct judge_snapshot *known) { warp->judge->judge->begins = known; }
+
+void emu_judge_wgmma_issue(struct emu_warp *warp, struct judge_snapshot **known) {
     struct emu_judge_warp *w = warp->judge;
+    know(w, known);
     struct judge_wgmma *g = of(w, true);
     uint32_t group = w->epoch[JUDGE_WGMMA], i = group % GROUPS;
     if (!g || g->group[i] > group) return;

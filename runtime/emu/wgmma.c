@@ -19,6 +19,7 @@ struct forming { /* issued by some of the four warps */
     const struct emu_insn *insn;
     uint64_t a, b;
     uint32_t joined, accumulate; /* a bit a warp */
+    struct judge_snapshot *known; /* the judge's own */
 };
 
 struct emu_wgmma { /* of a warpgroup, in the cluster's arena */
@@ -204,6 +205,7 @@ static enum emu_step begin(struct emu_wgmma *g, struct emu_warp *w, struct formi
     if ((!form->a_in_registers && !emu_wgmma_matrix_decode(&op.a, f->a, why, sizeof why)) ||
         !emu_wgmma_matrix_decode(&op.b, f->b, why, sizeof why))
         return emu_fault(w, f->insn, EMU_FAULT_ILLEGAL_INSTRUCTION, "%s", why);
+    if (w->judge) emu_judge_wgmma_begins(w, f->known);
     g->oldest = f->next;
     if (!g->oldest) g->newest = NULL;
     f->next = g->spare;
@@ -232,7 +234,7 @@ enum emu_step emu_wgmma_issue(struct emu_warp *w, const struct emu_insn *insn, u
     struct forming *f = g ? join(g, w, insn) : NULL;
     if (!f) return EMU_FAULT;
     uint32_t i = w->index % EMU_WARPGROUP;
-    if (w->judge) emu_judge_wgmma_issue(w);
+    if (w->judge) emu_judge_wgmma_issue(w, &f->known);
     if (!f->joined) f->a = a, f->b = b;
     else if (agree(f, w, insn, a, b) == EMU_FAULT) return EMU_FAULT;
     f->joined |= 1u << i;
