@@ -339,15 +339,16 @@ ParameterizedTest(size_t *order, emu_nvcc, warps) {
     for (int i = 0; i < THREADS; i++) a[i] = (int)(random_bits(&state) >> 33) % 2000 - 1000;
     launch_cluster(*order, "warps", &p, sizeof p, 1, THREADS, 1);
     for (int i = 0; i < THREADS; i++) {
-        int sum = 0, most = INT32_MIN, mix = 0, same = 0, positive = 0, before = 0, odd = 0, v = a[i];
+        int sum = 0, most = INT32_MIN, mix = 0, before = 0, odd = 0, v = a[i];
+        uint32_t same = 0, positive = 0;
         for (int l = 0; l < 32; l++) {
             int u = a[i / 32 * 32 + l];
             sum += u, mix ^= u, most = u > most ? u : most;
-            same |= ((u & 3) == (v & 3)) << l, positive |= (u > 0) << l;
+            same |= (uint32_t)((u & 3) == (v & 3)) << l, positive |= (uint32_t)(u > 0) << l;
             odd += u & 1, before += l < i % 32 && (u & 1);
         }
         int dot = 7 + (int8_t)v * 4 + (int8_t)(v >> 8) * 3 + (int8_t)(v >> 16) * 2 + (int8_t)(v >> 24);
-        int want[8] = {sum, most, mix, same, v & 1 ? odd * 100 + before : 0, positive, 32, dot};
+        int want[8] = {sum, most, mix, (int)same, v & 1 ? odd * 100 + before : 0, (int)positive, 32, dot};
         for (int k = 0; k < 8; k++)
             cr_expect_eq(o[i * 8 + k], want[k], "thread %d, value %d: %d, wanted %d", i, k, o[i * 8 + k],
                          want[k]);
