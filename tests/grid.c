@@ -1,7 +1,7 @@
 /* grid: runs the whole correctness grid, or a part, and prints a row for each kernel.
  *
  *     build/tests/grid [--family sm100|sm90] [--sample N] [--max-scores X] [--device D] [--order O] [--from
- * I] [--seed S] [--verbose] */
+ * I] [--seed S] [--set key=value]... [--verbose] */
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -13,7 +13,7 @@
 #include "runtime/half.h"
 #include "tests/cases.h"
 
-#define ROWS_MAX 64
+enum { ROWS_MAX = 64, SETS_MAX = 8 };
 
 struct arguments {
     enum wl_family family;
@@ -21,6 +21,8 @@ struct arguments {
     uint64_t seed; /* added to every case's own: other inputs for the same shapes */
     double max_scores;
     const char *device;
+    const char *sets[SETS_MAX]; /* key=value, of every case's schedule */
+    int set_count;
     bool verbose;
 };
 
@@ -67,9 +69,15 @@ static bool run_case(struct wl_driver *driver, const struct arguments *a, size_t
     struct wl_trial_result result = {0};
     static struct wl_error error;
     char text[4096], command[512];
+    const char *overrides[SETS_MAX + 1];
     error = (struct wl_error){0};
     wl_case_get(a->family, index, &trial);
     trial.seed += a->seed;
+    int own = trial.override_count; /* 0 or 1 (cases.c) */
+    if (own) overrides[0] = trial.overrides[0];
+    memcpy(overrides + own, a->sets, (size_t)a->set_count * sizeof *overrides);
+    trial.overrides = overrides;
+    trial.override_count = own + a->set_count;
     enum wl_status status = wl_trial_prepare(&trial, &result, &error);
     if (!status) status = wl_trial_run(driver, &trial, &result, &error);
     count(&result, status == WL_OK, row_of(&trial));
@@ -116,7 +124,7 @@ static void show_progress(size_t done, size_t total, double start) {
 
 static int usage(void) {
     fputs("usage: grid [--family sm100|sm90] [--sample N] [--max-scores X] [--device D] [--order O] [--from "
-          "I] [--seed S] [--verbose]\n",
+          "I] [--seed S] [--set key=value]... [--verbose]\n",
           stderr);
     return 2;
 }
@@ -143,6 +151,7 @@ static bool parse(int argc, char **argv, struct arguments *a) {
         else if (!strcmp(argv[i], "--max-scores")) a->max_scores = strtod(value, NULL);
         else if (!strcmp(argv[i], "--device")) a->device = value;
         else if (!strcmp(argv[i], "--order")) setenv("WARPLOOM_EMU_ORDER", value, 1);
+        else if (!strcmp(argv[i], "--set") && a->set_count < SETS_MAX) a->sets[a->set_count++] = value;
         else return false;
         i++;
     }
