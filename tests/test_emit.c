@@ -105,6 +105,22 @@ Test(emit, ptx_is_small) {
     }
 }
 
+/* FlashAttention-4's: 225 kB full, 281 kB causal. */
+Test(emit, ptx_of_hd128_is_at_most_110_kB) {
+    static const struct {
+        const char *schedule, *overrides[1];
+    } rows[] = {{"sm100_fwd_full_hd128", {"causal=false"}},
+                {"sm100_fwd_hd128", {"causal=false"}},
+                {"sm100_fwd_hd128", {"causal=true"}}};
+    for (size_t i = 0; i < WL_LEN(rows); i++) {
+        struct wl_plan plan;
+        struct wl_text ptx = {0};
+        emit(rows[i].schedule, rows[i].overrides, 1, &plan, &ptx);
+        cr_expect_leq(ptx.length, 110000, "%s %s: %zu bytes", rows[i].schedule, rows[i].overrides[0], ptx.length);
+        wl_text_fini(&ptx);
+    }
+}
+
 ParameterizedTestParameters(emit, ptxas_takes) { return wl_test_rows(WL_LEN(kernels)); }
 ParameterizedTest(size_t *i, emit, ptxas_takes) {
     const struct kernel *kernel = &kernels[*i];
