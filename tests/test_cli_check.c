@@ -167,13 +167,19 @@ static const char launcher[] =
     "  if (cuInit(0) || cuCtxCreate_v2(&c, 0, 0) || cuModuleLoadData(&m, ptx) || cuModuleGetFunction(&f, m, \"shift\")) return 8;\n"
     "  cuMemAlloc_v2(&p, (unsigned long)256); cuLaunchKernel(f, 1, 1, 1, 64, 1, 1, 0, (void *)0, a, (void *)0); puts(\"launched\"); return 0; }\n";
 
+#ifdef WL_SANITIZE
+#define LAUNCHER_FLAGS "-fsanitize=address" /* as the libcuda.so.1 that it loads */
+#else
+#define LAUNCHER_FLAGS ""
+#endif
+
 Test(cli_check, programs, .init = set_up, .fini = tear_down) {
     static char out[1 << 16];
     char command[1024], path[512];
     snprintf(path, sizeof path, "%s/launch.c", folder);
     FILE *file = fopen(path, "w");
     cr_assert(file && fputs(launcher, file) >= 0 && !fclose(file));
-    snprintf(command, sizeof command, "cd '%s' && ${CC:-cc} -w -o launch launch.c -ldl", folder);
+    snprintf(command, sizeof command, "cd '%s' && ${CC:-cc} -w " LAUNCHER_FLAGS " -o launch launch.c -ldl", folder);
     cr_assert_eq(system(command), 0);
     int code = warploom("--order eager,late -- ./launch fine.ptx", out, sizeof out);
     cr_expect_eq(code, 0, "%d: %s", code, out);

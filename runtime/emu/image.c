@@ -149,7 +149,7 @@ CUresult emu_image_text(char **text, const void *image, struct emu_logs *logs) {
         return emu_logs_fail(logs, CUDA_ERROR_NO_BINARY_FOR_GPU,
                              "the image is a cubin; the emulated device executes PTX text only");
     if (!strncmp(image, "\xb1\x43\x62\x46", 4)) bytes = (const uint8_t *)(uintptr_t)field(bytes + 8, 8);
-    if (bytes && !memcmp(bytes, "\x50\xed", 2) && !memcmp(bytes, "\x50\xed\x55\xba", 4))
+    if (bytes && !strncmp((const char *)bytes, "\x50\xed\x55\xba", 4)) /* a text may be shorter */
         return from_fatbin(text, bytes, logs);
     if (bytes != image || !strstr(image, ".version"))
         return emu_logs_fail(logs, CUDA_ERROR_INVALID_IMAGE, "the image is no PTX text: it has no .version directive");
