@@ -228,6 +228,9 @@ static const struct {
     {"local memory beyond its end", ".local .b8 l[16]; .reg .b64 %l; mov.u64 %l, l; ld.local.u32 %r, [%l+64];", 700, {"local address", "outside", "lane 0"}},
     {"trap", "setp.eq.u32 %p, %t, 33; @%p trap;", 719, {"warp 1", "lanes 0x00000002 trapped", "trap"}},
     {"a template line", ".loc 1 31 0\ntrap;", 719, {"softmax.ptx:31 (PTX line 6)", "trap", "test: "}},
+    {"a barrier's name", ".shared .b64 pad; .shared .align 8 .b64 full[2]; mov.u32 %r, full; setp.eq.u32 %p, %t, 0; "
+     "@%p mbarrier.init.shared.b64 [%r+8], 2; bar.sync 0; WAIT: mbarrier.try_wait.parity.shared.b64 %p, [%r+8], 0; @!%p bra WAIT;", 702,
+     {"deadlock", "waits until the mbarrier at 0x00000450 (full + 8) completes", "nobody has ever arrived"}},
     {"a role's label", "ROLE:\n{\n.loc 1 31 0\nL: trap;\n}", 719, {"softmax.ptx:31 (PTX line 8, in ROLE)", "trap", "test: "}},
     {"an endless loop", "L: bra L;", 702, {"not done after", "CTA 0 warps 0 and 1 at PTX line 5 (in L)", "bra"}},
     {"an endless loop that waits for lanes and never yields", "setp.ne.u32 %p, %t, 3; L: @%p bar.warp.sync -1; bra L;", 702, {"not done after", "bar.warp.sync", "CTA 0 warp"}},

@@ -35,7 +35,11 @@ static void place_var(struct layout *l, struct ptx_var *v) {
     case PTX_SHARED:
         if (v->external) {
             if (v->align > l->d->extern_align) l->d->extern_align = v->align;
-        } else place(l->d, v, &l->shared, "shared");
+        } else {
+            struct emu_shared_name *n = emu_decode_alloc(l->d, sizeof *n);
+            *n = (struct emu_shared_name){l->d->fn->shared_names, v->name, (uint32_t)place(l->d, v, &l->shared, "shared"), (uint32_t)v->bytes};
+            l->d->fn->shared_names = n;
+        }
         break;
     case PTX_LOCAL:
     case PTX_PARAM: place(l->d, v, &l->local, "local"); break;

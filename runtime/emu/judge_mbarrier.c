@@ -24,10 +24,16 @@ struct judge_barrier *judge_barrier_of(struct emu_judge *judge, uint32_t compone
                 ->judge->barriers[component % judge->per_cta - first];
 }
 
+static void where_is(const struct emu_judge *judge, const struct judge_barrier *b, char *out, size_t bytes) {
+    char name[128];
+    snprintf(out, bytes, "mbarrier 0x%08x%s", b->address,
+             emu_shared_name(judge->cluster->launch->fn, b->address, name, sizeof name));
+}
+
 static void say(struct emu_judge *judge, const struct judge_barrier *b, const char *name,
                 enum judge_level level, const struct judge_party *now, const char *text) {
-    char where[64];
-    snprintf(where, sizeof where, "mbarrier 0x%08x", b->address);
+    char where[192];
+    where_is(judge, b, where, sizeof where);
     judge_say(judge, &(struct judge_report){.name = name, .level = level, .now = now}, where, "%s", text);
 }
 
@@ -86,8 +92,8 @@ static void check_init(struct judge_barrier *b, struct emu_judge_warp *w, const 
     bool remote = w->warp->cta->rank != b->address >> 24;
     struct judge_party init = {
         .who = (uint16_t)by->base, .epoch = b->init.epoch, .pc = b->init.pc, .kind = JUDGE_LDST};
-    char where[64];
-    snprintf(where, sizeof where, "mbarrier 0x%08x", b->address);
+    char where[192];
+    where_is(w->judge, b, where, sizeof where);
     struct judge_report r = {.name = "init", .now = now, .then = &init, .verb = " uses what "};
     if (!ordered && !fenced)
         judge_say(w->judge, &r, where, "nothing orders this use behind the barrier's init");

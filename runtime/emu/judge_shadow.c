@@ -78,10 +78,11 @@ static bool is_harmless(const struct visit *v, const struct judge_party *then, b
 }
 
 static void say(const struct visit *v, const struct judge_party *then, bool then_writes) {
-    char where[64];
+    char where[192], name[128];
     struct judge_report r = {
         .name = "race", .now = &v->party, .then = then, .then_writes = then_writes, .now_writes = v->writes};
-    snprintf(where, sizeof where, "shared memory 0x%08x", v->cta->rank << 24 | v->offset);
+    snprintf(where, sizeof where, "shared memory 0x%08x%s", v->cta->rank << 24 | v->offset,
+             emu_shared_name(v->judge->cluster->launch->fn, v->offset, name, sizeof name));
     if (judge_overtook(then, &v->party)) { /* it was issued later, but came first */
         r = (struct judge_report){.name = "race",
                                   .now = then,

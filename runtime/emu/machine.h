@@ -72,6 +72,12 @@ struct emu_insn {
     void *extra;                     /* decoded once by the row's own decoder (instruction descriptor fields, call target) */
 };
 
+struct emu_shared_name { /* a static variable of shared memory, for reports */
+    const struct emu_shared_name *next;
+    const char *name;
+    uint32_t offset, bytes;
+};
+
 struct emu_function { /* decoded, shared by all launches */
     const struct ptx_function *source;
     const struct emu_module *module;
@@ -85,6 +91,7 @@ struct emu_function { /* decoded, shared by all launches */
     uint32_t param_bytes, local_bytes, static_smem_bytes;
     const struct emu_touch *touch;   /* instructions that name registers of a wgmma (wgmma_touch.c); NULL: no wgmma */
     uint32_t dynamic_smem_offset;    /* where launch->dynamic_smem starts, with the reserved bytes */
+    const struct emu_shared_name *shared_names;
 };
 
 enum emu_wait_kind { EMU_WAIT_NONE, EMU_WAIT_MBARRIER, EMU_WAIT_BARRIER, EMU_WAIT_CLUSTER, EMU_WAIT_WARP, EMU_WAIT_BULK,
@@ -207,6 +214,9 @@ static inline uint32_t emu_pred(const struct emu_warp *w, const struct emu_opnd 
 /* "softmax.ptx:31 (PTX line 412, in SOFTMAX)": the line that .loc names, and the label of the kernel's own block before
  * it, where there are such and it is not a compiler's ($...). Returns out. */
 const char *emu_place(const struct emu_function *fn, const struct ptx_insn *insn, char *out, size_t bytes);
+
+/* " (tile + 16)", of the static variable at a shared address; "" where there is none. Returns out. */
+const char *emu_shared_name(const struct emu_function *fn, uint32_t address, char *out, size_t bytes);
 
 /* Ends the launch: composes "kernel: place: mnemonic: CTA, warp: text". Returns EMU_FAULT. */
 enum emu_step emu_fault(struct emu_warp *warp, const struct emu_insn *insn, int cu_result, const char *format, ...)

@@ -9,7 +9,7 @@
 #include "runtime/emu/sched.h"
 #include "runtime/emu/wgmma.h"
 
-enum { PLACE_BYTES = 512 };
+enum { PLACE_BYTES = 512, NAME_BYTES = 128 };
 
 struct out { /* the end of launch->report */
     char *text;
@@ -43,6 +43,17 @@ const char *emu_place(const struct emu_function *fn, const struct ptx_insn *insn
         snprintf(out, bytes, "%s:%u (PTX line %u%s%s)", m->files[pos->loc_file], pos->loc_line, pos->line,
                  under ? ", in " : "", under ? under : "");
     else snprintf(out, bytes, "PTX line %u%s%s%s", pos->line, under ? " (in " : "", under ? under : "", under ? ")" : "");
+    return out;
+}
+
+const char *emu_shared_name(const struct emu_function *fn, uint32_t address, char *out, size_t bytes) {
+    uint32_t offset = address & 0xffffff;
+    *out = '\0';
+    for (const struct emu_shared_name *n = fn->shared_names; n; n = n->next) {
+        if (offset - n->offset >= n->bytes) continue;
+        if (offset == n->offset) snprintf(out, bytes, " (%s)", n->name);
+        else snprintf(out, bytes, " (%s + %u)", n->name, offset - n->offset);
+    }
     return out;
 }
 
@@ -114,12 +125,12 @@ static void put_absent(struct out *o, const struct emu_cta *cta, uint32_t barrie
 static void put_wait(struct out *o, struct emu_warp *w, const struct emu_split *s) {
     const struct emu_wait *wait = &s->wait;
     struct emu_cluster *cluster = w->cta->cluster;
-    char state[160] = "";
+    char state[160] = "", name[NAME_BYTES];
     switch (wait->kind) {
     case EMU_WAIT_MBARRIER:
         if (emu_mbarrier_describe) emu_mbarrier_describe(cluster, wait->address, state, sizeof state);
-        put(o, "waits until the mbarrier at 0x%08x completes a phase of parity %u%s%s", wait->address, wait->detail,
-            state[0] ? "; " : "", state);
+        put(o, "waits until the mbarrier at 0x%08x%s completes a phase of parity %u%s%s", wait->address,
+            emu_shared_name(w->fn, wait->address, name, sizeof name), wait->detail, state[0] ? "; " : "", state);
         put_mbarrier(o, cluster, wait->address);
         break;
     case EMU_WAIT_BARRIER: {
