@@ -58,6 +58,12 @@ static const struct {
      "ptxas 13.0 puts BSSY and BSYNC around this branch with or without it; the judge names it only where a "
      "poll keeps "
      "some of the lanes back"},
+    {"sm90_fwd_hd256", "CONSUMER_IDLE", 0, "bar.sync %own",
+     "with one slot of Q the next tile's loads are behind q_empty, hence behind o_full, where every thread arrives "
+     "after this wait"},
+    {"sm90_fwd_hd96", "CONSUMER_IDLE", 0, "bar.sync %own",
+     "with one slot of Q the next tile's loads are behind q_empty, hence behind o_full, where every thread arrives "
+     "after this wait"},
     {"sm90_fwd", "CONSUMER_LAST", 1, "bar.sync %own",
      "a wgmma is the whole warpgroup's: a warp that waited for its group knows that all rows of Q are read"},
 };
