@@ -15,7 +15,7 @@ EMU_GEN  := $(wildcard gen/arena.c gen/error.c)
 EMU_MAP  := $(wildcard runtime/emu/exports.map)
 TESTS    := $(wildcard tests/test_*.c)
 FUZZERS  := $(wildcard tests/fuzz_*.c)
-PROGRAMS := $(wildcard tests/grid.c tests/bench_runtime.c tests/bench_emu.c tests/mutate.c)
+PROGRAMS := $(wildcard tests/grid.c tests/bench_runtime.c tests/bench_emu.c tests/mutate.c tests/exp2_table.c)
 HELPERS  := $(filter-out $(wildcard tests/test_*.c tests/fuzz*.c) $(PROGRAMS),$(wildcard tests/*.c))
 EMBEDDED := $(shell find templates schedules runtime/auxiliary -name '*.ptx' -o -name '*.lua' -o -name '*.cu*' | LC_ALL=C sort)
 
@@ -53,6 +53,10 @@ grid: all $(BUILD)/tests/grid
 MUTATE ?= $(patsubst schedules/%.lua,%,$(wildcard schedules/*.lua)) $(addprefix sm100_fwd_hd128%,scheduler=clc cta_pair=true)
 mutate: all $(BUILD)/tests/mutate
 	@wrong=0; for s in $(MUTATE); do $(BUILD)/tests/mutate $$(echo $$s | tr % ' ') || wrong=1; done; exit $$wrong
+
+##   exp2-table what exp2 on the FMA pipe and the rescale threshold cost in accuracy, over degree, share and threshold
+exp2-table: all $(BUILD)/tests/exp2_table
+	$(BUILD)/tests/exp2_table $(SCHEDULE)
 
 ##   coverage-emu  the emulator's tests once more, and the instruction forms that none of them executed: there must be none
 coverage-emu: all tests
@@ -213,7 +217,7 @@ $(BUILD)/tests/all: $(call OBJ,$(TESTS)) $(BUILD)/libhelpers.a $(BUILD)/libemu.a
 $(BUILD)/asan/tests/all: $(call ASAN,$(TESTS)) $(BUILD)/asan/libhelpers.a $(BUILD)/asan/libemu.a $(BUILD)/asan/libwarploom.a
 	@mkdir -p $(@D)
 	$(SAY) $(CC) $(LDFLAGS) $(SANITIZE) -o $@ $^ $(TEST_LIBS)
-$(BUILD)/tests/grid $(BUILD)/tests/bench_runtime $(BUILD)/tests/bench_emu $(BUILD)/tests/mutate: $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(BUILD)/libhelpers.a $(BUILD)/libwarploom.a
+$(BUILD)/tests/grid $(BUILD)/tests/bench_runtime $(BUILD)/tests/bench_emu $(BUILD)/tests/mutate $(BUILD)/tests/exp2_table: $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(BUILD)/libhelpers.a $(BUILD)/libwarploom.a
 	@mkdir -p $(@D)
 	$(SAY) $(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
 $(BUILD)/capture: $(BUILD)/obj/tests/capture/capture.o $(BUILD)/libhelpers.a $(BUILD)/libemu.a $(call OBJ,$(EMU_GEN))
