@@ -91,9 +91,11 @@ static bool has_barrier(const struct wl_plan *plan, const char *name) {
 
 static void plan_barriers(struct wl_plan *plan) {
     const struct wl_schedule *s = &plan->schedule;
-    /* of a pair, only the leader's q_full, kv_full, p_full and p_last are used, by both CTAs; what mma signals goes to both */
+    /* of a pair, only the leader's q_full, kv_full, p_full and p_last are used, by both CTAs; what mma signals goes to both.
+    ** The leader asks for tiles: its tile_wanted and tile_empty alone are used, the response goes to both */
     const int q = s->q_tiles, st = q * s->s_stages, kv = s->stages_kv, group = WL_GROUP_THREADS, both = plan->cluster * group;
-    const int tile_readers = q * group + group + WL_WARP_THREADS + 1 + 1; /* every thread that walks along */
+    /* every thread that walks along; of a pair's second CTA, all but the MMA warp */
+    const int tile_readers = plan->cluster * (q * group + group + 1 + 1) + WL_WARP_THREADS;
     const struct wl_plan_barrier rows[] = {
         /* clang-format off */
         {"q_full",       0, q,  1,         "load",               "mma",        "Q in shared memory"},
@@ -160,8 +162,6 @@ enum wl_status wl_plan_sm100_forward(struct wl_plan *plan, struct wl_error *erro
     if (s->tile_m != 128) return wl_plan_refuse(plan, error, WL_FIELD_tile_m, "%d is not 128: an MMA fills the 128 lanes of tensor memory", s->tile_m);
     if (s->tile_n % 32 != 0 || s->tile_n > 128)
         return wl_plan_refuse(plan, error, WL_FIELD_tile_n, "%d is not 32, 64, 96 or 128, what tensor memory is read and held in", s->tile_n);
-    if (plan->scheduler == WL_SCHEDULER_CLC && s->cta_pair)
-        return wl_plan_refuse(plan, error, WL_FIELD_scheduler, "clc and cta_pair do not go together yet: single, persistent or lpt, or cta_pair = false");
     if (s->s_stages > 1 && s->q_tiles > 1)
         return wl_plan_refuse(plan, error, WL_FIELD_s_stages, "%d S tiles are for one query tile, q_tiles is %d: q_tiles = 1 or s_stages = 1 fits",
                               s->s_stages, s->q_tiles);

@@ -74,6 +74,7 @@ static const struct kernel { const char *schedule, *overrides[3]; } kernels[] = 
     {"sm100_fwd_hd128", {"dtype=fp16"}},
     {"sm100_fwd_hd64",  {"causal=true"}},
     {"sm100_fwd_hd64",  {"causal=true", "scheduler=clc"}},
+    {"sm100_fwd_full_hd128", {"scheduler=clc"}},
     {"sm100_fwd_hd192", {"causal=false"}},
     {"sm100_fwd_hd192", {"causal=true", "dtype=fp16"}},
     {"sm100_fwd_hd96",  {"causal=false"}},
