@@ -68,6 +68,11 @@ enum emu_judge_group { EMU_GROUP_BULK, EMU_GROUP_CP_ASYNC, EMU_GROUP_WGMMA };
 void emu_judge_group_commit(struct emu_warp *warp, enum emu_judge_group group);
 void emu_judge_group_wait(struct emu_warp *warp, enum emu_judge_group group, uint64_t pending);
 
+/* ---- tensor maps in global memory, by address: made, fenced for the tensormap proxy, named by a copy ---- */
+void emu_judge_map_written(struct emu_warp *warp, const struct emu_insn *insn, uint64_t address);
+void emu_judge_map_acquired(struct emu_warp *warp, uint64_t address);
+void emu_judge_map_used(struct emu_warp *warp, const struct emu_insn *insn, uint64_t address);
+
 /* ---- tensor memory ---- */
 /* op NULL: the warp itself, at issue (an access of tcgen05.st is the one that its effect makes). */
 void emu_judge_tmem(struct emu_cta *cta, struct emu_warp *warp, const struct emu_insn *insn,

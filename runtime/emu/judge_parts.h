@@ -154,6 +154,7 @@ struct emu_judge {
     uint32_t serial;
     struct emu_judge_op *running, *spare_ops;
     struct judge_snapshot *spare_snaps, *begins; /* begins: of the wgmma that is about to be posted; else NULL */
+    struct judge_map *maps; /* judge_map.c */
     struct judge_rendezvous all[4];
     struct judge_clock bucket[JUDGE_BUCKETS]; /* flags and atomics, by address: coarse */
     struct judge_access {

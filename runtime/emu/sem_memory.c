@@ -178,7 +178,11 @@ EMU_SEM_HEAD(sem_fence) {
     return EMU_NEXT;
 }
 
-EMU_SEM_HEAD(sem_fence_tensormap) { return sem_fence(w, insn, mask); }
+EMU_SEM_HEAD(sem_fence_tensormap) {
+    EMU_FOR_LANES(mask, lane)
+    if (w->judge) emu_judge_map_acquired(w, emu_address(w, &insn->op[0], lane));
+    return sem_fence(w, insn, mask);
+}
 
 /* fence.proxy.tensormap::generic.acquire.scope [address], 128 */
 void emu_decode_fence_tensormap(struct emu_decoder *d, struct emu_insn *insn) {

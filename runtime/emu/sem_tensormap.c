@@ -3,6 +3,7 @@
 #include <string.h>
 #include "runtime/emu/decode.h"
 #include "runtime/emu/fault.h"
+#include "runtime/emu/judge.h"
 #include "runtime/emu/operand.h"
 #include "runtime/emu/tensor_map.h"
 
@@ -26,6 +27,7 @@ static enum emu_step replace(struct emu_warp *w, const struct emu_insn *insn, ui
         if (!map) return EMU_FAULT;
         emu_tensor_map_replace(map, field, ordinal,
                                value->kind == EMU_OP_IMM ? (uint64_t)value->imm : emu_lane(w, value, lane));
+        if (w->judge) emu_judge_map_written(w, insn, emu_address(w, &insn->op[0], lane)); /* shared ones are never used */
     }
     return EMU_NEXT;
 }
@@ -90,5 +92,6 @@ enum emu_step sem_tensormap_copy(struct emu_warp *w, const struct emu_insn *insn
     uint8_t *target = source ? emu_global_at(w, insn, to, EMU_TENSOR_MAP_BYTES, ALIGN, lane) : NULL;
     if (!target) return EMU_FAULT;
     memcpy(target, source, EMU_TENSOR_MAP_BYTES);
+    if (w->judge) emu_judge_map_written(w, insn, to);
     return EMU_NEXT;
 }

@@ -231,6 +231,7 @@ static enum emu_step run_read(struct emu_cluster *cluster, struct emu_async *bas
 static enum emu_step operand_of(struct emu_warp *w, const struct emu_insn *insn, const struct emu_opnd *o,
                                 uint32_t lane, struct tensor_copy *c) {
     c->map = emu_address(w, o, lane);
+    if (w->judge) emu_judge_map_used(w, insn, c->map);
     c->dims = c->four ? 2 : insn->mod[0];
     for (uint32_t i = 0; i < o->count; i++) c->start[i] = (int32_t)emu_lane(w, &o->elems[i + 1], lane);
     return EMU_NEXT;
