@@ -11,11 +11,11 @@ return {
   tile_n       = 128,          -- keys a step; S takes tile_n / 2 registers a thread, P half of that, O 64
   stages_q     = 2,            -- the next tile of Q is loaded while this one is computed
   stages_kv    = 5,            -- ring slots of 32768 B shared by K and V; 6 do not fit
-  ping_pong    = true,         -- off it is some 3 % slower full at 4k and 16k, and as much quicker causal
-  rescale      = "early",      -- 4 to 8 % above "late" at every length
-                               -- both from three runs on an H200 beside cuDNN and FlashAttention-4, 2026-11-25; also tried
-                               -- there: tile_n = 144 and 160 (stages_kv = 4), 10 % slower at 1k and no quicker at 16k;
-                               -- tile_m = 192 with tile_n = 80, 15 % slower at 1k; cluster = 2, 30 % slower everywhere
+  ping_pong    = true,         -- off it is 4 % slower without a mask, on an H200 on 2026-12-01; causal it is quicker, hence
+                               -- sm90_fwd_causal_hd128.lua; cluster = 2 was 28 to 33 % slower there
+  rescale      = "early",      -- 4 to 8 % above "late" at every length, on an H200 on 2026-11-25; also tried then:
+                               -- tile_n = 144 and 160 (stages_kv = 4), 10 % slower at 1k and no quicker at 16k;
+                               -- tile_m = 192 with tile_n = 80, 15 % slower at 1k
 
   exp2_degree       = 3,
   exp2_share        = 0.0,     -- of exp2 on the FMA pipe

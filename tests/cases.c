@@ -17,7 +17,8 @@ static const struct kernel sm100[] = {{"sm100_fwd_hd64", 40, NULL, 0},   {"sm100
                                       {"sm100_fwd_hd192", 192, NULL, 128}, {"sm100_fwd_hd192", 152, NULL, 72},
                                       {"sm100_fwd_hd64", 64, "scheduler=clc", 0}};
 static const struct kernel sm90[] = {{"sm90_fwd_hd64", 40, NULL, 0}, {"sm90_fwd_hd64", 64, NULL, 0}, {"sm90_fwd_hd128", 128, NULL, 0},
-                                     {"sm90_fwd_hd192", 192, NULL, 0}, {"sm90_fwd_hd256", 256, NULL, 0}, {"sm90_fwd_hd96", 96, NULL, 0}};
+                                     {"sm90_fwd_hd192", 192, NULL, 0}, {"sm90_fwd_hd256", 256, NULL, 0}, {"sm90_fwd_hd96", 96, NULL, 0},
+                                     {"sm90_fwd_hd128", 128, "ping_pong=false", 0}};
 static const struct { const char *name, *target; const struct kernel *kernels; size_t count; } families[WL_FAMILY_COUNT] = {
     [WL_SM100] = {"sm100", "sm_100a", sm100, LEN(sm100)},
     [WL_SM90] = {"sm90", "sm_90a", sm90, LEN(sm90)},

@@ -64,6 +64,8 @@ static const struct {
     {"sm90_fwd_hd96", "CONSUMER_IDLE", 0, "bar.sync %own",
      "with one slot of Q the next tile's loads are behind q_empty, hence behind o_full, where every thread arrives "
      "after this wait"},
+    {"sm90_fwd", "CONSUMER_UNMASKED", 0, "removed: bar.warp.sync",
+     "says only where ptxas is to put the wait behind it: the warp has met in the vote before"},
     {"sm90_fwd", "CONSUMER_LAST", 1, "bar.sync %own",
      "a wgmma is the whole warpgroup's: a warp that waited for its group knows that all rows of Q are read"},
 };

@@ -190,7 +190,7 @@ static void check_sm90(const struct wl_plan *plan, const struct wl_cost *cost, c
     double threads = 2 * plan->schedule.tile_m, warps = threads / 32;
     char *block = cut(ptx, "\nCONSUMER_BLOCK:", "bra.uni CONSUMER_BLOCK;",
                       "@%more bra.uni CONSUMER_UNMASKED;", "CONSUMER_UNMASKED:\n");
-    char *unscaled = cut(block, "\nCONSUMER_BLOCK:", "setp.ne.u32 %more, %block, 0", "RESCALE:\n", "DONE:\n");
+    char *unscaled = cut(block, "\nCONSUMER_BLOCK:", "setp.ne.u32 %more, %block, 0", "bra.uni DONE;\n", "DONE:\n");
     struct seen consumer = count_instructions(unscaled);
     free(block);
     cr_expect_eq(amount(cost, "mufu", "consumer") / threads, consumer.mufu);

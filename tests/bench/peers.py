@@ -14,7 +14,7 @@ import argparse, ctypes as C, datetime, json, math, os, platform, random, statis
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
-SHIPPED = [f"sm90_fwd_hd{d}" for d in (64, 96, 128, 192, 256)]
+SHIPPED = [f"sm90_fwd_{name}" for name in ("hd64", "hd96", "hd128", "causal_hd128", "hd192", "hd256")]
 
 
 # ---- build: cubins and launch records ----
@@ -23,11 +23,18 @@ def kernel_name(spec, causal):
     return spec.replace(",", ".").replace("=", "-") + (".causal" if causal else ".full")
 
 
+def masks_of(warploom, schedule):
+    """Which of (full, causal) it serves: what it does by itself, and the other where its field masks is \"any\"."""
+    listed = {s["schedule"]: s for s in json.loads(subprocess.run([warploom, "list", "--json"], capture_output=True).stdout)}
+    serves = listed[schedule]["masks"] if schedule in listed else "any"
+    return [causal for causal in (False, True) if serves in ("any", "causal" if causal else "full")]
+
+
 def build(args):
     os.makedirs(args.dir, exist_ok=True)
     for spec in args.schedules or SHIPPED:
         schedule, *overrides = spec.split(",")
-        for causal in (False, True):
+        for causal in masks_of(args.warploom, schedule):
             base = os.path.join(args.dir, kernel_name(os.path.basename(spec), causal))
             command = [args.warploom, "emit", schedule, *overrides, f"causal={str(causal).lower()}", "--cubin", "--json",
                        "-o", base + ".cubin"]
