@@ -21,7 +21,7 @@ return {
 
   exp2_degree       = 3,
   exp2_share        = 0.125,   -- MUFU 1808 clocks a step; FlashAttention-4: 0.1875 [UNPROVEN: needs a B200]
-  rescale_threshold = 4.0,
+  rescale_threshold = 1.0,
   p_split           = 96,
 
   warp_softmax    = 0,
