@@ -1,4 +1,5 @@
-/* capture_open: where the emulator and what an H200 gave (tests/captures) differ, or may. */
+/* capture_open: where the emulator and what an H200 gave (tests/captures) differ. A row of insn.def of which such a form is a
+ * lane form, or that has no other, is unproven. */
 #ifndef CAPTURE_OPEN_H
 #define CAPTURE_OPEN_H
 
@@ -6,7 +7,6 @@
 
 struct capture_open {
     const char *text; /* forms that have it in their mnemonic or PTX are not compared */
-    const char *rows; /* of insn.def, a blank between them: unproven so; NULL: other forms of theirs are compared */
     const char *why;
 };
 

@@ -165,7 +165,7 @@ Test(emu_memory, special_registers) {
                                    rank << 24 | 0x400,
                                    1,
                                    0x500,
-                                   0x400};
+                                   0x120};
         for (int k = 0; k < 24; k++)
             cr_assert_eq(out[n][k], want[k], "thread %u, value %d: %x, wanted %x", n, k, out[n][k], want[k]);
     }

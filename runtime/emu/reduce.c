@@ -66,13 +66,18 @@ static uint32_t f32_sum(uint32_t a, uint32_t b, bool flush) {
     return flush && !(sum & 0x7f800000) ? sum & 0x80000000 : sum;
 }
 
-static uint64_t f64_sum(uint64_t a, uint64_t b) {
+#define QUIET (1ull << 51)
+
+/* A NaN keeps its payload; global memory leaves a signalling one as it is [measured H200]. */
+uint64_t emu_atomic_add_f64(uint64_t old, uint64_t value, bool global) {
     double x, y;
-    memcpy(&x, &a, 8);
-    memcpy(&y, &b, 8);
-    x += y;
-    memcpy(&a, &x, 8);
-    return (a & ~(1ull << 63)) > 0x7ffull << 52 ? 0x7fffffffffffffffull : a;
+    memcpy(&x, &old, 8);
+    memcpy(&y, &value, 8);
+    double sum = x + y;
+    if (x != x) return global ? old : old | QUIET;
+    if (y != y) return global ? value : value | QUIET;
+    memcpy(&value, &sum, 8);
+    return sum == sum ? value : 0xfff8000000000000;
 }
 
 static uint64_t element(enum emu_reduce_op op, enum emu_reduce_type type, uint64_t a, uint64_t b) {
@@ -86,7 +91,7 @@ static uint64_t element(enum emu_reduce_op op, enum emu_reduce_type type, uint64
         return emu_f32_to_bf16(emu_bf16_to_f32(ha) + emu_bf16_to_f32(hb));
     case EMU_REDUCE_F32:
     case EMU_REDUCE_F32_FTZ: return f32_sum((uint32_t)a, (uint32_t)b, type == EMU_REDUCE_F32_FTZ);
-    case EMU_REDUCE_F64: return f64_sum(a, b);
+    case EMU_REDUCE_F64: return emu_atomic_add_f64(a, b, true);
     default:
         return integer(op, a, b, type == EMU_REDUCE_S32 || type == EMU_REDUCE_S64, types[type].bytes == 8);
     }

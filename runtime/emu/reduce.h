@@ -40,4 +40,7 @@ uint32_t emu_reduce_bytes(enum emu_reduce_type type);
 void emu_reduce(void *memory, const void *source, uint32_t bytes, enum emu_reduce_op op,
                 enum emu_reduce_type type);
 
+/* What atom, red and these make of two float64; global: not in shared memory. */
+uint64_t emu_atomic_add_f64(uint64_t old, uint64_t value, bool global);
+
 #endif

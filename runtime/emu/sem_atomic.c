@@ -7,48 +7,46 @@
 #include "runtime/emu/format.h"
 #include "runtime/emu/lanes.h"
 #include "runtime/emu/ptx_parser.h"
+#include "runtime/emu/reduce.h"
 
 enum kind { UNSIGNED, SIGNED, FLOAT, HALF, HALF2 };
 
-typedef uint64_t combine_fn(uint64_t old, uint64_t value, const struct emu_insn *insn);
+struct atomic;
+typedef uint64_t combine_fn(uint64_t old, uint64_t value, const struct atomic *a);
 
 struct atomic {
     combine_fn *combine;
     uint32_t count, bytes;
     enum { IN_GENERIC, IN_GLOBAL, IN_OWN_SHARED, IN_SHARED } where;
-    bool flush;                /* subnormal floats */
+    bool global;               /* the place at hand; generic addresses tell only then */
     enum emu_format_id format; /* of halves */
 };
 
 /* ---- what becomes of the old value ---- */
 
 /* clang-format off */
-static uint64_t add(uint64_t o, uint64_t v, const struct emu_insn *i) { (void)i; return o + v; }
-static uint64_t and_(uint64_t o, uint64_t v, const struct emu_insn *i) { (void)i; return o & v; }
-static uint64_t or_(uint64_t o, uint64_t v, const struct emu_insn *i) { (void)i; return o | v; }
-static uint64_t xor_(uint64_t o, uint64_t v, const struct emu_insn *i) { (void)i; return o ^ v; }
-static uint64_t exch(uint64_t o, uint64_t v, const struct emu_insn *i) { (void)i, (void)o; return v; }
-static uint64_t inc(uint64_t o, uint64_t v, const struct emu_insn *i) { (void)i; return o >= v ? 0 : o + 1; }
-static uint64_t dec(uint64_t o, uint64_t v, const struct emu_insn *i) { (void)i; return o == 0 || o > v ? v : o - 1; }
-static uint64_t min_u(uint64_t o, uint64_t v, const struct emu_insn *i) { (void)i; return o < v ? o : v; }
-static uint64_t max_u(uint64_t o, uint64_t v, const struct emu_insn *i) { (void)i; return o > v ? o : v; }
-static uint64_t min_s32(uint64_t o, uint64_t v, const struct emu_insn *i) { (void)i; return (int32_t)o < (int32_t)v ? o : v; }
-static uint64_t max_s32(uint64_t o, uint64_t v, const struct emu_insn *i) { (void)i; return (int32_t)o > (int32_t)v ? o : v; }
-static uint64_t min_s64(uint64_t o, uint64_t v, const struct emu_insn *i) { (void)i; return (int64_t)o < (int64_t)v ? o : v; }
-static uint64_t max_s64(uint64_t o, uint64_t v, const struct emu_insn *i) { (void)i; return (int64_t)o > (int64_t)v ? o : v; }
+static uint64_t add(uint64_t o, uint64_t v, const struct atomic *a) { (void)a; return o + v; }
+static uint64_t and_(uint64_t o, uint64_t v, const struct atomic *a) { (void)a; return o & v; }
+static uint64_t or_(uint64_t o, uint64_t v, const struct atomic *a) { (void)a; return o | v; }
+static uint64_t xor_(uint64_t o, uint64_t v, const struct atomic *a) { (void)a; return o ^ v; }
+static uint64_t exch(uint64_t o, uint64_t v, const struct atomic *a) { (void)a, (void)o; return v; }
+static uint64_t inc(uint64_t o, uint64_t v, const struct atomic *a) { (void)a; return o >= v ? 0 : o + 1; }
+static uint64_t dec(uint64_t o, uint64_t v, const struct atomic *a) { (void)a; return o == 0 || o > v ? v : o - 1; }
+static uint64_t min_u(uint64_t o, uint64_t v, const struct atomic *a) { (void)a; return o < v ? o : v; }
+static uint64_t max_u(uint64_t o, uint64_t v, const struct atomic *a) { (void)a; return o > v ? o : v; }
+static uint64_t min_s32(uint64_t o, uint64_t v, const struct atomic *a) { (void)a; return (int32_t)o < (int32_t)v ? o : v; }
+static uint64_t max_s32(uint64_t o, uint64_t v, const struct atomic *a) { (void)a; return (int32_t)o > (int32_t)v ? o : v; }
+static uint64_t min_s64(uint64_t o, uint64_t v, const struct atomic *a) { (void)a; return (int64_t)o < (int64_t)v ? o : v; }
+static uint64_t max_s64(uint64_t o, uint64_t v, const struct atomic *a) { (void)a; return (int64_t)o > (int64_t)v ? o : v; }
 /* clang-format on */
 
 /* Global memory flushes subnormals, shared memory keeps them (§9.7.13.5). */
-static uint64_t add_f32(uint64_t o, uint64_t v, const struct emu_insn *insn) {
-    const struct atomic *a = insn->extra;
+static uint64_t add_f32(uint64_t o, uint64_t v, const struct atomic *a) {
     float x = emu_f32_of_bits((uint32_t)o), y = emu_f32_of_bits((uint32_t)v);
-    float r = a->flush ? emu_flushed(emu_flushed(x) + emu_flushed(y)) : x + y;
+    float r = a->global ? emu_flushed(emu_flushed(x) + emu_flushed(y)) : x + y;
     return emu_bits_of_f32(emu_one_nan(r));
 }
-static uint64_t add_f64(uint64_t o, uint64_t v, const struct emu_insn *insn) {
-    (void)insn;
-    return emu_bits_of_f64(emu_one_nan64(emu_f64_of_bits(o) + emu_f64_of_bits(v)));
-}
+static uint64_t add_f64(uint64_t o, uint64_t v, const struct atomic *a) { return emu_atomic_add_f64(o, v, a->global); }
 
 enum half_op { HALF_ADD, HALF_MIN, HALF_MAX };
 
@@ -64,8 +62,7 @@ static uint32_t half(uint32_t o, uint32_t v, enum emu_format_id id, enum half_op
 }
 
 #define HALVES(name, op)                                                                                     \
-    static uint64_t name(uint64_t o, uint64_t v, const struct emu_insn *insn) {                              \
-        const struct atomic *a = insn->extra;                                                                \
+    static uint64_t name(uint64_t o, uint64_t v, const struct atomic *a) {                                   \
         uint32_t low = half((uint32_t)o & 0xffff, (uint32_t)v & 0xffff, a->format, op);                      \
         if (a->bytes == 2) return low;                                                                       \
         return half((uint32_t)o >> 16, (uint32_t)v >> 16, a->format, op) << 16 | low;                        \
@@ -77,9 +74,9 @@ HALVES(max_half, HALF_MAX)
 /* ---- memory ---- */
 
 #define SWAP(T)                                                                                              \
-    static uint64_t swap_##T(uint8_t *p, uint64_t v, combine_fn *combine, const struct emu_insn *insn) {     \
+    static uint64_t swap_##T(uint8_t *p, uint64_t v, const struct atomic *a) {                               \
         T *at = (T *)(void *)p, old = __atomic_load_n(at, __ATOMIC_RELAXED);                                 \
-        while (!__atomic_compare_exchange_n(at, &old, (T)combine(old, v, insn), true, __ATOMIC_SEQ_CST,      \
+        while (!__atomic_compare_exchange_n(at, &old, (T)a->combine(old, v, a), true, __ATOMIC_SEQ_CST,      \
                                             __ATOMIC_RELAXED)) {}                                            \
         return old;                                                                                          \
     }
@@ -87,11 +84,10 @@ SWAP(uint16_t)
 SWAP(uint32_t)
 SWAP(uint64_t)
 
-static uint64_t swap(uint8_t *p, uint32_t bytes, uint64_t v, combine_fn *combine,
-                     const struct emu_insn *insn) {
-    if (bytes == 2) return swap_uint16_t(p, v, combine, insn);
-    if (bytes == 4) return swap_uint32_t(p, v, combine, insn);
-    return swap_uint64_t(p, v, combine, insn);
+static uint64_t swap(uint8_t *p, uint64_t v, const struct atomic *a) {
+    if (a->bytes == 2) return swap_uint16_t(p, v, a);
+    if (a->bytes == 4) return swap_uint32_t(p, v, a);
+    return swap_uint64_t(p, v, a);
 }
 
 static uint8_t *locate(struct emu_warp *w, const struct emu_insn *insn, const struct emu_opnd *o,
@@ -108,14 +104,20 @@ static void set(struct emu_warp *w, const struct emu_opnd *d, uint32_t lane, uin
     else emu_set_lane32(w, d, lane, (uint32_t)v);
 }
 
+static bool in_shared(const struct atomic *a, uint64_t address) {
+    uint32_t shared;
+    return a->where == IN_GENERIC ? emu_generic_is_shared(address, &shared) : a->where != IN_GLOBAL;
+}
+
 static enum emu_step run(struct emu_warp *w, const struct emu_insn *insn, uint32_t mask,
                          const struct emu_opnd *d, const struct emu_opnd *m, const struct emu_opnd *v) {
-    const struct atomic *a = insn->extra;
+    struct atomic a = *(const struct atomic *)insn->extra;
     EMU_FOR_LANES(mask, i) {
-        uint8_t *p = locate(w, insn, m, a->bytes * a->count, i);
+        uint8_t *p = locate(w, insn, m, a.bytes * a.count, i);
         if (!p) return EMU_FAULT;
-        for (uint32_t k = 0; k < a->count; k++) {
-            uint64_t old = swap(p + k * a->bytes, a->bytes, emu_lane(w, &v->elems[k], i), a->combine, insn);
+        a.global = !in_shared(&a, emu_address(w, m, i));
+        for (uint32_t k = 0; k < a.count; k++) {
+            uint64_t old = swap(p + k * a.bytes, emu_lane(w, &v->elems[k], i), &a);
             if (d) set(w, &d->elems[k], i, old);
         }
     }
@@ -214,7 +216,6 @@ static struct atomic *decode(struct emu_decoder *d, struct emu_insn *insn) {
     if (emu_mnemonic_has(name, "global")) a->where = IN_GLOBAL;
     if (emu_mnemonic_has(name, "shared") || emu_mnemonic_has(name, "shared::cta")) a->where = IN_OWN_SHARED;
     if (emu_mnemonic_has(name, "shared::cluster")) a->where = IN_SHARED;
-    a->flush = a->where == IN_GENERIC || a->where == IN_GLOBAL;
     a->format = strncmp(suffix, "bf16", 4) == 0 ? EMU_BF16 : EMU_F16;
     insn->extra = a;
     return a;

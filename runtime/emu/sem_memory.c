@@ -11,6 +11,8 @@
 #include "runtime/emu/float.h"
 #include "runtime/emu/judge.h"
 #include "runtime/emu/lanes.h"
+#include "runtime/emu/module.h"
+#include "runtime/emu/mufu.h"
 #include "runtime/emu/ptx_parser.h"
 
 enum space { GLOBAL, SHARED, LOCAL, PARAM, GENERIC };
@@ -142,6 +144,12 @@ EMU_SEM1(sem_cvta_shared, u64, u64, EMU_SHARED_WINDOW + a)
 EMU_SEM1(sem_cvta_local, u64, u64, EMU_LOCAL_WINDOW + a)
 EMU_SEM1(sem_cvta_to_window, u64, u64, (uint32_t)a)
 
+static bool in_const(const struct emu_module *m, uint64_t address) {
+    for (uint32_t k = 0; k < m->ptx->variable_count; k++)
+        if (m->ptx->variables[k]->space == PTX_CONST && m->addresses[k] && address - m->addresses[k] < m->ptx->variables[k]->bytes) return true;
+    return false;
+}
+
 EMU_SEM_HEAD(
     sem_isspacep) { /* mod[0]: const global local shared::cta shared::cluster shared param::entry param */
     EMU_SOURCE(pa, u64, 1)
@@ -153,8 +161,8 @@ EMU_SEM_HEAD(
         bool in_param = pa[i] - (uint64_t)(uintptr_t)launch->params < w->fn->param_bytes;
         bool own = in_shared && shared >> 24 == w->cta->rank, yes;
         switch (insn->mod[0]) {
-        case 1: yes = false; break; /* constants lie in global memory here */
-        case 2: yes = !in_shared && !in_local; break;
+        case 1: yes = in_const(w->fn->module, pa[i]); break;
+        case 2: yes = !in_shared && !in_local && !in_const(w->fn->module, pa[i]); break;
         case 3: yes = in_local; break;
         case 5: yes = in_shared; break;
         case 7:
@@ -197,22 +205,36 @@ EMU_SEM_HEAD(sem_hint) {
     return EMU_NEXT;
 }
 
-/* Encodings of facts 6.4: the priority in bits 56 and up, 16 * fraction - 1 in bits 52 to 55. */
-EMU_SEM_HEAD(sem_createpolicy) { /* mod[0]: evict_last evict_normal evict_first evict_unchanged */
-    static const uint8_t priority[] = {0x14, 0x16, 0x12, 0x10};
+/* Bits 56 and up: the primary priority and, as 1, a secondary one of evict_first [measured H200]. */
+static uint64_t priorities(const uint8_t *mod) {
+    static const uint8_t primary[] = {0x14, 0x16, 0x12, 0x10}; /* evict_last evict_normal evict_first evict_unchanged */
+    return (uint64_t)(primary[mod[0] - 1] | (mod[1] == 1)) << 56;
+}
+
+/* Bits 52 to 55: 16 * fraction - 1. */
+EMU_SEM_HEAD(sem_createpolicy) {
     const struct emu_opnd *fraction = &insn->op[1];
     EMU_FOR_LANES(mask, i) {
         float f = fraction->kind == EMU_OP_LANES ? emu_f32_of_bits((uint32_t)emu_lane(w, fraction, i)) : 1.0f;
         uint64_t sixteenths = f > 0 && f <= 1 ? (uint64_t)(16 * f + 0.5f) : 16;
-        emu_set_lane64(w, &insn->op[0], i,
-                       (uint64_t)priority[insn->mod[0] - 1] << 56 | (sixteenths - (sixteenths > 0)) << 52);
+        emu_set_lane64(w, &insn->op[0], i, priorities(insn->mod) | (sixteenths - (sixteenths > 0)) << 52);
     }
     return EMU_NEXT;
 }
 EMU_SEM1(sem_createpolicy_cvt, u64, u64, a)
+
+/* Bit 59; blocks of 2^shift bytes, so that the total size has about 128 at most; shift - 12 in bits 52 to 55, the number of the
+ * first block in bits 44 to 50, how many hold the primary size in bits 37 to 43 [SASS of ptxas 13.0, measured H200]. */
+static uint64_t range(uint64_t address, uint32_t primary, uint32_t total) {
+    uint32_t log = (uint32_t)ceilf(mufu_lg2((float)total)), shift = log > 19 ? log - 7 : 12;
+    uint64_t first = address >> shift, count = ((address + (primary - 1 + (1u << shift))) >> shift) - first;
+    return (uint64_t)(shift - 12) << 52 | (first & 127) << 44 | (count < 127 ? count : 127) << 37;
+}
 EMU_SEM_HEAD(sem_createpolicy_range) {
-    static const uint8_t priority[] = {0x14, 0x16, 0x12, 0x10};
-    EMU_FOR_LANES(mask, i)
-    emu_set_lane64(w, &insn->op[0], i, (uint64_t)priority[insn->mod[1] - 1] << 56 | 0xfull << 52);
+    EMU_FOR_LANES(mask, i) {
+        uint32_t primary = (uint32_t)emu_lane(w, &insn->op[2], i), total = (uint32_t)emu_lane(w, &insn->op[3], i);
+        uint64_t policy = total ? priorities(insn->mod + 1) | range(emu_address(w, &insn->op[1], i), primary, total) : 0x10ull << 56;
+        emu_set_lane64(w, &insn->op[0], i, policy | 1ull << 59);
+    }
     return EMU_NEXT;
 }

@@ -113,9 +113,9 @@ static uint64_t cta_value(const struct emu_warp *w, const struct emu_special_lan
     case EMU_SPECIAL_GRIDID: return 1;
     case EMU_SPECIAL_TOTAL_SMEM:
         return rounded(cta->smem_bytes - EMU_SMEM_RESERVED, 128); /* in units of 128 bytes [ISA] */
-    case EMU_SPECIAL_AGGR_SMEM: return rounded(cta->smem_bytes, 128);
+    case EMU_SPECIAL_AGGR_SMEM: return cta->smem_bytes; /* [measured H200], as the next */
     case EMU_SPECIAL_DYNAMIC_SMEM: return launch->dynamic_smem;
-    case EMU_SPECIAL_RESERVED_SMEM: return k == 1 || k == 2 ? EMU_SMEM_RESERVED : 0;
+    case EMU_SPECIAL_RESERVED_SMEM: return k == 1 ? 0x120 : k == 2 ? EMU_SMEM_RESERVED : 0;
     default: return 0;
     }
 }
