@@ -5,15 +5,6 @@
 
 /* clang-format off */
 const struct capture_open capture_opens[] = {
-    {"sin.approx", "the unit's table is not recovered"},
-    {"cos.approx", "the unit's table is not recovered"},
-    {"sqrt.approx", "the unit's table is not recovered"},
-    {"tanh.approx", "the unit's table is not recovered"},
-    {"rcp.approx.ftz.f64", "the unit's table is not recovered"},
-    {"rsqrt.approx.f64", "the unit's table is not recovered"},
-    {"rsqrt.approx.ftz.f64", "the unit's table is not recovered"},
-    {"ex2.approx.f16", "not looked into"},
-    {"ex2.approx.ftz.bf16", "as ex2.approx.f16"},
     /* PTX leaves these open */
     {"prefetch.param.tensormap [%map]", "%map is a generic address there"},
     {"%warpid", "%warpid is the place that the scheduler chose"},

@@ -194,8 +194,8 @@ static const struct {
     {"rsqrt.approx.ftz.f32", rsqrt_, 1.0718 * 0x1p-23, 0, {{0, INF}, {0x80000000, 0xff800000}, {INF, 0}, {0xbf800000, NAN_}, {0x40800000, 0x3f000000}, {NAN_, NAN_}}},
     {"sqrt.approx.f32", sqrt, 0x1p-23, 0, {{0, 0}, {0x80000000, 0x80000000}, {INF, INF}, {0xbf800000, NAN_}, {0x40800000, 0x40000000}, {NAN_, NAN_}}},
     {"tanh.approx.f32", tanh, 0x1p-11, 0, {{0, 0}, {0x80000000, 0x80000000}, {INF, ONE}, {0xff800000, 0xbf800000}, {NAN_, NAN_}, {0x41200000, ONE}}},
-    {"sin.approx.f32", sin, 0, 0x1.6ap-21, {{0, 0}, {0x80000000, 0x80000000}, {INF, NAN_}, {0xff800000, NAN_}, {NAN_, NAN_}, {0x3f800000, 0x3f576aa4}}},
-    {"cos.approx.f32", cos, 0, 0x1.6ap-21, {{0, ONE}, {0x80000000, ONE}, {INF, NAN_}, {0xff800000, NAN_}, {NAN_, NAN_}, {0x3f800000, 0x3f0a5140}}},
+    {"sin.approx.f32", sin, 0, 0x1.3b2p-15, {{0, 0}, {0x80000000, 0x80000000}, {INF, NAN_}, {0xff800000, NAN_}, {NAN_, NAN_}, {0x3f800000, 0x3f576aa3}}},
+    {"cos.approx.f32", cos, 0, 0x1.3b2p-15, {{0, ONE}, {0x80000000, ONE}, {INF, NAN_}, {0xff800000, NAN_}, {NAN_, NAN_}, {0x3f800000, 0x3f0a5141}}},
 };
 /* clang-format on */
 

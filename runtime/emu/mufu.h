@@ -75,6 +75,14 @@ EMU_INLINE float mufu_rsqrt(float a) {
     return emu_f32_of_bits(a != a ? EMU_NAN32 : bits);
 }
 
+EMU_INLINE float mufu_sqrt(float a) {
+    uint32_t u = emu_bits_of_f32(a), e = u >> 23 & 255, odd = ~e & 1, x = u & MUFU_X;
+    int64_t v = mufu_sum(&mufu_sqrt_table[64 * odd + (u >> 17 & 63)], 15 - (int)odd, -1, x, mufu_square(x), 1) >> (17 - odd);
+    uint32_t bits = ((126 + e) / 2 << 23) + (uint32_t)v - 0x800000 + (odd ? 0 : 0x800000);
+    bits = e == 0 ? u & 0x80000000 : u >> 31 ? EMU_NAN32 : e == 255 ? u : bits;
+    return emu_f32_of_bits(a != a ? EMU_NAN32 : bits);
+}
+
 /* The value / 2^38, cut to 24 bits. */
 EMU_INLINE uint32_t mufu_normal(int64_t value) {
     uint32_t top = 63u - (uint32_t)__builtin_clzll((uint64_t)value | 1);
@@ -90,6 +98,26 @@ EMU_INLINE float mufu_lg2(float a) {
     uint32_t bits = mufu_normal(total < 0 ? ~total & ~3ll : total & ~3ll) | (total < 0 ? 0x80000000 : 0);
     bits = e == -127 ? 0xff800000 : u >> 31 ? EMU_NAN32 : e == 128 ? 0x7f800000 : bits;
     return emu_f32_of_bits(a != a ? EMU_NAN32 : bits);
+}
+
+/* The sine of so many turns, quarter 0; the cosine, quarter 1. Whole turns are dropped, 25 bits of the rest are kept; in odd
+ * quarters its one's complement. */
+EMU_INLINE float mufu_sin(float turns, uint32_t quarter) {
+    float size = fabsf(turns), rest = size - truncf(size);
+    uint32_t fixed = (uint32_t)((rest < 1 ? rest : 0) * 0x1p25f) + (quarter << 23), odd = 0u - (fixed >> 23 & 1), f = (fixed ^ odd) & 0x7fffff;
+    uint32_t x = f & MUFU_X, sign = (fixed >> 24 & 1) << 31 ^ (quarter ? 0 : emu_bits_of_f32(turns) & 0x80000000);
+    uint32_t bits = sign | mufu_normal(2 * mufu_sum(&mufu_sin_table[f >> 17], 12, 0, x, mufu_square(x), 1));
+    return emu_f32_of_bits(size < INFINITY ? bits : EMU_NAN32);
+}
+
+EMU_INLINE float mufu_tanh(float a) {
+    static const uint8_t first[] = {0, 1, 2, 3, 5, 7, 11, 15, 19, 27, 43}, bits_of[] = {0, 0, 0, 1, 1, 2, 2, 2, 3, 4, 3};
+    uint32_t u = emu_bits_of_f32(a) & 0x7fffffff, e = u >> 23, sign = emu_bits_of_f32(a) & 0x80000000;
+    if (e < 119) return a;
+    if (e > 129) return a != a ? emu_f32_of_bits(EMU_NAN32) : emu_f32_of_bits(sign | 0x3f800000);
+    uint32_t n = bits_of[e - 119], x = u >> (6 - n) & MUFU_X;
+    const struct mufu_segment *g = &mufu_tanh_table[first[e - 119] + (u >> (23 - n) & ((1u << n) - 1))];
+    return emu_f32_of_bits(sign | mufu_normal(mufu_sum(g, 15, 0, x, mufu_square(x), 1) >> 1));
 }
 
 #endif

@@ -1,6 +1,5 @@
 /* sem_approx: the approximate functions: what the unit gives (mufu.h), and what ptxas puts around it for sm_90a: inputs and
- * results that the unit would flush are scaled there and back. sin, cos, tanh and sqrt are computed in double and rounded
- * once: within the manual's errors, not bit by bit. PTX ISA 9.1 §9.7.3.8 to .22.
+ * results that the unit would flush are scaled there and back. PTX ISA 9.1 §9.7.3.8 to .22.
  *
  * Rows: NAME.approx{.ftz}.f32, so that .ftz is mod[0]. */
 #include "runtime/emu/mufu.h"
@@ -14,6 +13,15 @@ EMU_INLINE float rcp_full(float x) {
     return emu_one_nan(scale * mufu_rcp(x * scale));
 }
 EMU_INLINE float rsqrt_full(float x) { return small(x) ? emu_one_nan(mufu_rsqrt(x * 0x1p24f) * 0x1p12f) : mufu_rsqrt(x); }
+
+EMU_INLINE float sqrt_full(float x) { return small(x) ? emu_one_nan(mufu_sqrt(x * 0x1p24f) * 0x1p-12f) : mufu_sqrt(x); }
+
+/* x / (2 pi), the product cut. */
+EMU_INLINE float turns(float x) {
+    double exact = (double)x * (double)emu_f32_of_bits(0x3e22f983);
+    float near = (float)exact;
+    return fabs((double)near) > fabs(exact) ? emu_f32_of_bits(emu_bits_of_f32(near) - 1) : near;
+}
 
 /* The product with .ftz. */
 EMU_INLINE float flushed_product(float a, float b) {
@@ -58,9 +66,9 @@ EMU_SEM_HEAD(sem_ex2_f32) {
 EMU_SEM1_WITH(sem_lg2_f32, FLUSH, f32, f32, ftz ? mufu_lg2(a) : lg2_full(a))
 EMU_SEM1_WITH(sem_rcp_approx_f32, FLUSH, f32, f32, ftz ? mufu_rcp(a) : rcp_full(a))
 EMU_SEM1_WITH(sem_rsqrt_f32, FLUSH, f32, f32, ftz ? mufu_rsqrt(a) : rsqrt_full(a))
-EMU_SEM1_WITH(sem_sqrt_approx_f32, FLUSH, f32, f32, OUT(__builtin_sqrtf(IN(a))))
-EMU_SEM1_WITH(sem_sin_f32, FLUSH, f32, f32, OUT((float)sin(IN(a))))
-EMU_SEM1_WITH(sem_cos_f32, FLUSH, f32, f32, OUT((float)cos(IN(a))))
-EMU_SEM1(sem_tanh_f32, f32, f32, emu_one_nan((float)tanh(a)))
+EMU_SEM1_WITH(sem_sqrt_approx_f32, FLUSH, f32, f32, ftz ? mufu_sqrt(a) : sqrt_full(a))
+EMU_SEM1(sem_sin_f32, f32, f32, mufu_sin(turns(a), 0))
+EMU_SEM1(sem_cos_f32, f32, f32, mufu_sin(turns(a), 1))
+EMU_SEM1(sem_tanh_f32, f32, f32, mufu_tanh(a))
 EMU_SEM2_WITH(sem_div_approx_f32, FLUSH, f32, f32, f32, div_approx(a, b, ftz))
 EMU_SEM2_WITH(sem_div_full_f32, FLUSH, f32, f32, f32, div_full(a, b, ftz))

@@ -3,6 +3,7 @@
 #include <fenv.h>
 
 #include "runtime/emu/float.h"
+#include "runtime/emu/mufu.h"
 
 /* clang-format off: it takes a * b in these lists for a pointer */
 /* Unlike float32, a NaN keeps its bits but for the quiet one; a new one is 0xfff8 and zeros. Of two the
@@ -73,15 +74,42 @@ EMU_SEM2(sem_max_f64, u64, u64, u64, extreme(a, b, true))
 EMU_SEM1(sem_abs_f64, u64, u64, is_nan(a) ? a | 1ull << 51 : a & INT64_MAX)
 EMU_SEM1(sem_neg_f64, u64, u64, is_nan(a) ? a | 1ull << 51 : a ^ 1ull << 63)
 
-/* ---- approximations that keep the upper word only: §9.7.3.14, §9.7.3.17 ---- */
+/* ---- approximations: §9.7.3.14, .16, .17. The unit sees the upper word and gives one, cut to it, by the tables for float32
+ * [measured H200]; subnormals are flushed both ways. ---- */
 
-EMU_INLINE double flushed(double d) {
-    uint64_t u = emu_bits_of_f64(d);
-    return emu_f64_of_bits(u & 0x7ff0000000000000 ? u : u & 1ull << 63);
+enum { ONE = 0x3f800000, NAN_HIGH = 0x7fffffff, INFINITE = 0x7ff00000 };
+
+/* 2^exponent times a float of [1/2, 1], as an upper word */
+EMU_INLINE uint32_t upper(uint32_t sign, int exponent, float y) {
+    uint32_t u = emu_bits_of_f32(y);
+    int e = (int)(u >> 23) - 127 + 1023 + exponent;
+    return e > 0 ? sign | (uint32_t)e << 20 | (u >> 3 & 0xfffff) : sign;
 }
-EMU_INLINE double upper_word(double d) {
-    return emu_f64_of_bits(emu_bits_of_f64(emu_one_nan64(d)) & 0xffffffff00000000);
+EMU_INLINE uint32_t rcp_upper(uint32_t u) {
+    uint32_t sign = u & 0x80000000, e = u >> 20 & 0x7ff, m = u & 0xfffff;
+    if (e == 0x7ff) return m ? NAN_HIGH : sign;
+    return e == 0 ? sign | INFINITE : upper(sign, 1023 - (int)e, mufu_rcp(emu_f32_of_bits(ONE | m << 3)));
 }
-EMU_SEM1(sem_rcp_approx_f64, f64, f64, upper_word(flushed(1.0 / flushed(a))))
-EMU_SEM1(sem_rsqrt_approx_f64, f64, f64, upper_word(1.0 / __builtin_sqrt(flushed(a))))
-EMU_SEM1(sem_rsqrt_f64, f64, f64, emu_one_nan64(1.0 / __builtin_sqrt(a)))
+EMU_INLINE uint32_t rsqrt_upper(uint32_t u) {
+    uint32_t sign = u & 0x80000000, e = u >> 20 & 0x7ff, m = u & 0xfffff, odd = ~e & 1;
+    if (e == 0) return sign | INFINITE;
+    if (sign || (e == 0x7ff && m)) return NAN_HIGH;
+    return e == 0x7ff ? 0 : upper(0, (1023 - (int)(e - odd)) / 2, mufu_rsqrt(emu_f32_of_bits((ONE + (odd << 23)) | m << 3)));
+}
+EMU_SEM1(sem_rcp_approx_f64, u64, u64, (uint64_t)rcp_upper((uint32_t)(a >> 32)) << 32)
+EMU_SEM1(sem_rsqrt_approx_f64, u64, u64, (uint64_t)rsqrt_upper((uint32_t)(a >> 32)) << 32)
+
+/* What ptxas makes of it: one step of an iteration behind the unit. */
+EMU_INLINE double rsqrt_refined(double a) {
+    double y = emu_f64_of_bits((uint64_t)rsqrt_upper((uint32_t)(emu_bits_of_f64(a) >> 32)) << 32);
+    double e = __builtin_fma(a, -(y * y), 1), half = __builtin_fma(e, 0.375, 0.5);
+    return __builtin_fma(half, y * e, y);
+}
+EMU_INLINE double rsqrt_full(double a) {
+    if (a != a) return kept(a);
+    if (a == 0) return emu_f64_of_bits(emu_bits_of_f64(a) | 0x7ff0000000000000);
+    if (a < 0) return emu_f64_of_bits(NEW_NAN);
+    if (a == INFINITY) return 0;
+    return a < 0x1p-1022 ? rsqrt_refined(a * 0x1p54) * 0x1p27 : rsqrt_refined(a);
+}
+EMU_SEM1(sem_rsqrt_f64, f64, f64, rsqrt_full(a))

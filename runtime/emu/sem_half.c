@@ -6,6 +6,7 @@
 #include "runtime/emu/decode.h"
 #include "runtime/emu/float.h"
 #include "runtime/emu/format.h"
+#include "runtime/emu/mufu.h"
 
 #define OOB_NAN 0x7ff7u /* what a tensor copy fills with, §5.5.3.3; facts 6.2 */
 
@@ -27,8 +28,8 @@ static uint32_t output(const struct half *h, double v) {
     const struct emu_format *f = &emu_formats[h->format];
     struct emu_format_how how = {.round = EMU_RN, .relu = h->relu};
     if (h->sat) v = v > 0 ? (v < 1 ? v : 1) : 0;
-    /* ex2 of f16 is cut, all but exactly [captured on an H200] */
-    if (h->op == EX2 && h->format == EMU_F16 && v < 65536) how.round = EMU_RZ;
+    /* the unit's result is cut, all but to infinity [measured H200] */
+    if ((h->op == EX2 || h->op == TANH) && fabs(v) < (h->format == EMU_F16 ? 65536 : INFINITY)) how.round = EMU_RZ;
     uint32_t code = emu_format_round(h->format, v, how);
     if (h->ftz && (code & (f->sign - 1)) >> f->mantissa == 0) code &= f->sign;
     return code;
@@ -62,8 +63,8 @@ static uint32_t compute(const struct half *h, uint32_t ca, uint32_t cb, uint32_t
     case ABS: return output(h, fabs(a));
     case MIN:
     case MAX: return output(h, extreme(h, a, b));
-    case EX2: return output(h, exp2(a));
-    default: return output(h, tanh(a));
+    case EX2: return output(h, mufu_ex2((float)a));
+    default: return output(h, mufu_tanh((float)a));
     }
 }
 
