@@ -42,8 +42,8 @@ const struct machine_row machine_async_rows[] = {
     {PEER "shl.b32 %r23, %thread, 4; add.u32 %r21, %r21, %r23; st.shared::cluster.<b8|u16|b32> [%r21], %r1; st.shared::cluster.<v2.b32|v2.f32> [%r21+1024], {%r2, %r3}; atom.shared::cluster.<add|xor>.u32 %o0, [%r21+2048], %r4; red.shared::cluster.add.u32 [%r21+4096], %r5;", 0, FD, 0, 4, 2, 0},
     {PEER "getctarank.shared::cluster.u32 %o0, %r21; cvt.u64.u32 %rd10, %s; cvta.shared.u64 %rd11, %rd10; mapa.u64 %rd12, %rd11, %r20; getctarank.u64 %o1, %rd12; ld.b32 %o2, [%rd12+12]; cvt.u64.u32 %rd13, %s; mapa.shared::cluster.u64 %rd14, %rd13, %r20; getctarank.shared::cluster.u64 %o3, %rd14; "
      "isspacep.shared::cta %p1, %rd12; selp.b32 %r24, 1, 0, %p1; isspacep.shared::cluster %p2, %rd12; selp.b32 %r25, 1, 0, %p2; st.global.v2.b32 [%own], {%r24, %r25}; ld.shared::cluster.b32 %r26, [%rd14+4]; st.global.b32 [%own+8], %r26;", 0, FD, 0, 4, 2, 0},
-    {PEER "st.shared.b32 [%s], %r1; barrier.cluster.arrive<|.release|.relaxed><|.aligned>; barrier.cluster.wait<|.acquire><|.aligned>; mov.b32 %o0, %r20;", 0, FD, 0, 4, 2, 0},
-    {PEER "st.shared.b32 [%s], %r1; barrier.cluster.arrive<|.release|.relaxed><|.aligned>; barrier.cluster.wait<|.acquire><|.aligned>; mov.b32 %o0, %r20;", 0, FD, 0, 4, 4, 0},
+    {PEER "@%first st.shared.b32 [%s], %r1; barrier.cluster.arrive<|.release|.relaxed><|.aligned>; barrier.cluster.wait<|.acquire><|.aligned>; mov.b32 %o0, %r20;", 0, FD, 0, 4, 2, 0},
+    {PEER "@%first st.shared.b32 [%s], %r1; barrier.cluster.arrive<|.release|.relaxed><|.aligned>; barrier.cluster.wait<|.acquire><|.aligned>; mov.b32 %o0, %r20;", 0, FD, 0, 4, 4, 0},
     {PEER "@%first mbarrier.arrive<|.release.cluster>.shared::cluster.b64 _, [%r22]<|, 1>;" WAIT "mov.b32 %o0, 1;", 0, FDB, 0, 4, 2, 0},
     {PEER "@%first mbarrier.arrive.expect_tx<|.release.cluster|.relaxed.cluster>.shared::cluster.b64 _, [%r22], 16; barrier.cluster.arrive; barrier.cluster.wait; @%first mbarrier.complete_tx.shared::cluster.b64 [%r22], 16;" WAIT "mov.b32 %o0, 1;", 0, FDB, 0, 2, 2, 0},
     {PEER "@%first mbarrier.arrive_drop.shared::cluster.b64 _, [%r22+8]; @%first mbarrier.expect_tx.relaxed.cluster.shared::cluster.b64 [%r22+8], 32; barrier.cluster.arrive; barrier.cluster.wait; @%first mbarrier.arrive.shared.b64 %rd20, [%bar+8]; @%first mov.b64 {_, %o0}, %rd20;", 0, FDB, 0, 2, 2, 0},
@@ -190,7 +190,9 @@ static const char *const special[] = {
     "createpolicy.fractional.L2::evict_last.b64 %rd9, 1.0;\n" EXPECT("1024") "@%first cp.async.bulk.tensor.2d.shared::cluster.global.tile.mbarrier::complete_tx::bytes.L2::cache_hint [%s+1024], [%map, {8, 3}], [%bar], %rd9;" WAIT,
     "@%first cp.async.bulk.prefetch.tensor.2d.L2.global<|.tile> [%map, {8, 3}]; mov.b32 %o0, 1;",
     "@%first cp.async.bulk.prefetch.tensor.2d.L2.global.L2::cache_hint [%map, {8, 3}], 0x12f0000000000000; mov.b32 %o0, 1;",
-    "prefetch<|.param>.tensormap [%map]; mov.b32 %o0, 1;",
+    "prefetch.<tensormap [%map]|param.tensormap [map]>; mov.b32 %o0, 1;",
+    /* not a multiple of 16 bytes */
+    EXPECT("1024") "@%first cp.async.bulk.tensor.2d.shared::cluster.global.mbarrier::complete_tx::bytes [%s+1024], [%map, {<5|-1>, 3}], [%bar];" WAIT,
     /* the map in shared memory, changed there, put to global memory, used */
     "mad.lo.u32 %r20, %lane, 4, %s; mad.wide.u32 %rd10, %lane, 4, %map; ld.b32 %r21, [%rd10]; st.shared.b32 [%r20], %r21; bar.warp.sync 0xffffffff; mov.b32 %r23, 17; mov.b64 %rd11, 512; mov.b64 %rd12, 0x7f1234567890; @!%first bra MADE; tensormap.replace.tile.global_address.shared::cta.b1024.b64 [%s], %rd11;\n"
     "<tensormap.replace.tile.global_dim.shared::cta.b1024.b32 [%s], 1, %r23|tensormap.replace.tile.global_dim.shared::cta.b1024.b32 [%s], 4, 9|tensormap.replace.tile.box_dim.shared::cta.b1024.b32 [%s], 0, 32|tensormap.replace.tile.global_stride.shared::cta.b1024.b64 [%s], 0, %rd11|tensormap.replace.tile.global_stride.shared::cta.b1024.b64 [%s], 1, 0x123456780|tensormap.replace.tile.global_stride.shared::cta.b1024.b64 [%s], 2, %rd11|tensormap.replace.tile.global_stride.shared::cta.b1024.b64 [%s], 3, 4096|"
@@ -204,6 +206,7 @@ static const char *const special[] = {
 static const struct machine_tensor special_map = {BF16, 2, {100, 40}, {256}, {64, 8}, {1, 1}, 3, 0};
 static const char *const stored[] = {
     "createpolicy.fractional.L2::evict_first.b64 %rd9, 1.0;\n" ONE_THREAD "cp.async.bulk.tensor.2d<|.tile>.global.shared::cta.bulk_group.L2::cache_hint [%map, {8, 35}], [%s+1024], %rd9; " GROUP_DONE PAST,
+    ONE_THREAD "cp.async.bulk.tensor.2d.global.shared::cta.bulk_group [%map, {<4, 3|-8, 3|8, -2>}], [%s+1024]; " GROUP_DONE PAST,
     "createpolicy.fractional.L2::evict_last.b64 %rd9, 1.0;\n" ONE_THREAD "cp.reduce.async.bulk.tensor.2d.global.shared::cta.<add|max>.tile.bulk_group.L2::cache_hint [%map, {64, 3}], [%s+1024], %rd9; " GROUP_DONE PAST,
 };
 static const char *const clustered[] = {

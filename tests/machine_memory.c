@@ -35,7 +35,7 @@
     {"st" space ".v2.<b8|u16|b32|f32> [" A "+8], {%r1, %r2};" back, 0, flags, 0, 0, 0, 0}, \
     {"st" space ".v4.<u8|b16|b32|f32> [" A "], {%r1, %r2, %r3, %r4};" back, 0, flags, 0, 0, 0, 0}, \
     {"st" space ".v2.<b64|f64> [" A "], {%rd2, %rd3};" back, 0, flags, 0, 0, 0, 0}, \
-    {"st" space ".b128 [" A "], %q0;" back, 0, flags, 0, 0, 0, 0}
+    {"mov.b128 %q0, {%rd2, %rd3}; st" space ".b128 [" A "], %q0;" back, 0, flags, 0, 0, 0, 0}
 
 #define GENERIC_AT "cvt.u64.u32 %rd10, %s; mad.wide.u32 %rd10, %lane, 16, %rd10; cvta.shared.u64 %rd10, %rd10;\n"
 
@@ -47,6 +47,8 @@
 #define CALL(type, source, give) \
     "{ .param .align 16 .b8 give[16]; .param .align 16 .b8 back[16];\n st.param" give "." type " [give+0], " source "; st.param.b32 [give+12], %r5; " \
     "st.param.b32 [give+8], %r6;\ncall.uni (back), f, (give);\n"
+#define BACK8 "ld.param.b8 %o0, [back+0]; ld.param.b32 %o2, [back+8]; ld.param.b32 %o3, [back+12]; }"
+#define BACK16 "ld.param.b16 %h8, [back+0]; cvt.u32.u16 %o0, %h8; ld.param.b32 %o2, [back+8]; ld.param.b32 %o3, [back+12]; }"
 #define BACK32 "ld.param.b32 %o0, [back+0]; ld.param.b32 %o2, [back+8]; ld.param.b32 %o3, [back+12]; }"
 #define BACK64 "ld.param.v2.b32 {%o0, %o1}, [back+0]; ld.param.b32 %o2, [back+8]; ld.param.b32 %o3, [back+12]; }"
 
@@ -86,8 +88,8 @@ const struct machine_row machine_memory_rows[] = {
     {"shl.b32 %r20, %lane, 4; add.u32 %r20, %r20, %s;\nst" ST_SEM ".shared.b32 [%r20], %r1;", 0, MACHINE_FILL | MACHINE_DUMP, 0, 0, 0, 0},
     {GENERIC_AT "st.<b8|u16|b32> [%rd10], %r1; st.v2.b64 [%rd10+512], {%rd0, %rd1};", 0, MACHINE_FILL | MACHINE_DUMP, 0, 0, 0, 0},
 
-    {CALL("<b8|u8|s8|b16|u16|s16>", "%r1", "") BACK32, FUNC("s8", "b32", ""), 0, 0, 0, 0, 0},
-    {CALL("<b16|u16|s16>", "%h1", "") BACK32, FUNC("u16", "b16", ""), 0, 0, 0, 0, 0},
+    {CALL("<b8|u8|s8|b16|u16|s16>", "%r1", "") BACK8, FUNC("s8", "b32", ""), 0, 0, 0, 0, 0},
+    {CALL("<b16|u16|s16>", "%h1", "") BACK16, FUNC("u16", "b16", ""), 0, 0, 0, 0, 0},
     {CALL("<b32|u32|s32|f32>", "%r1", "") BACK32, FUNC("f32", "f32", ""), 0, 0, 0, 0, 0},
     {CALL("<b64|u64|s64|f64>", "%rd1", "") BACK64, FUNC("b64", "b64", ""), 0, 0, 0, 0, 0},
     {"mov.b128 %q0, {%rd1, %rd2};" "{ .param .align 16 .b8 give[16]; .param .align 16 .b8 back[16];\n st.param.b128 [give], %q0; call.uni (back), f, (give);\n" BACK64, FUNC("b128", "b128", ""), 0, 0, 0, 0, 0},
@@ -101,7 +103,8 @@ const struct machine_row machine_memory_rows[] = {
     {"ldu.global.b128 %q0, [%gin+16]; mov.b128 {%rd20, %rd21}, %q0;" OUT_RD2, 0, 0, 0, 0, 0, 0},
 
     /* addresses: what can be seen of them */
-    {"cvta.<global|param|const>.u64 %rd10, %own; xor.b64 %rd20, %rd10, %own;" OUT_RD, 0, 0, 0, 0, 0, 0},
+    {"cvta.global.u64 %rd10, %own; xor.b64 %rd20, %rd10, %own;" OUT_RD, 0, 0, 0, 0, 0, 0},
+    {"mov.b64 %rd10, map; cvta.param.u64 %rd11, %rd10; xor.b64 %rd20, %rd11, %map; mov.b64 {%o0, %o1}, %rd20; ld.b32 %o2, [%rd11+4];", 0, 0, 0, 0, 0, 0},
     {"cvta.to.global.u64 %rd10, %own; xor.b64 %rd20, %rd10, %own;" OUT_RD, 0, 0, 0, 0, 0, 0},
     {"mov.u64 %rd10, table; cvta.const.u64 %rd11, %rd10; cvta.to.const.u64 %rd12, %rd11; ld.b32 %o0, [%rd11+4]; ld.const.b32 %o1, [%rd12+8]; isspacep.const %p0, %rd11; selp.b32 %o2, 1, 0, %p0; isspacep.global %p1, %rd11; selp.b32 %o3, 1, 0, %p1;", CONST_TABLE, 0, 0, 0, 0, 0},
     {"cvta.to.param.u64 %rd10, %map; ld.param.b32 %o0, [%rd10+8]; ld.b32 %o1, [%map+8]; isspacep.param<|::entry> %p0, %map; selp.b32 %o2, 1, 0, %p0;", 0, 0, 0, 0, 0, 0},
@@ -109,7 +112,7 @@ const struct machine_row machine_memory_rows[] = {
     {"cvt.u64.u32 %rd10, %s; cvta.shared.u64 %rd11, %rd10; isspacep.<const|global|local|shared::cta|shared::cluster|shared|param::entry|param> %p0, <%rd11|%own|%map>; selp.b32 %o0, 1, 0, %p0;", 0, 0, 0, 0, 0, 0},
     {"mov.u32 %o0, %s; mov.u32 %o1, %bar; mov.u32 %o2, %total_smem_size; mov.u32 %o3, %dynamic_smem_size;", 0, 0, 0, 0, 0, 0},
     {"mov.u32 %o0, %aggr_smem_size; mov.u32 %o1, %reserved_smem_offset_begin; mov.u32 %o2, %reserved_smem_offset_end; mov.u32 %o3, %reserved_smem_offset_cap;", 0, 0, 0, 0, 0, 0},
-    {"mov.u32 %o0, %reserved_smem_offset_0; mov.u32 %o1, %reserved_smem_offset_1; mov.u32 %o2, %nwarpid; mov.u32 %o3, %warpid;", 0, 0, 0, 0, 0, 0},
+    {"mov.u32 %o0, %reserved_smem_offset_0; mov.u32 %o1, %reserved_smem_offset_1; mov.u32 %o2, %nwarpid; mov.u32 %r20, %warpid; setp.lt.u32 %p1, %r20, %o2; selp.b32 %o3, 1, 0, %p1;", 0, 0, 0, 0, 0, 0},
 
     {"st.global.b32 [%own], %r1; fence<|.sc|.acq_rel|.acquire|.release>.<cta|cluster|gpu|sys>; ld.global.b32 %o0, [%own];", 0, 0, 0, 0, 0, 0},
     {"st.shared.b32 [%s], %r1; fence.<acquire.sync_restrict::shared::cluster.cluster|release.sync_restrict::shared::cta.cluster|mbarrier_init.release.cluster>;", 0, 0, 0, 0, 0, 0},
@@ -129,6 +132,7 @@ const struct machine_row machine_memory_rows[] = {
      "createpolicy.range.global.L2::<evict_last|evict_normal|evict_first|evict_unchanged><|.L2::evict_first|.L2::evict_unchanged>.b64 %rd20, [%rd10], %r21, %r23; mov.b64 {%o0, %o1}, %rd20; mov.b32 %o2, %r21; mov.b32 %o3, %r23;", 0, 0, 128, 4, 0, 0},
     {"shl.b32 %r21, 1, %lane; mov.b32 %r23, %r21; @%first mov.b32 %r23, 2; mad.wide.u32 %rd10, %lane, <0x1000|0x100000|0x8000001>, 0x7f0000000000;\n"
      "createpolicy.range.L2::evict_last.b64 %rd20, [%rd10], %r21, %r23; createpolicy.range.L2::evict_first.b64 %rd21, [%rd10], 0x<10000|3000000>, 0x<3100000|40000000>;" OUT_RD2, 0, 0, 0, 0, 0, 0},
+    {"mov.b32 %r21, <0|0x80001|0x20000020|0x20000021|0x2000003f|0x40000041>; mov.b64 %rd10, 0x7f0012345678; createpolicy.range.L2::evict_last.b64 %rd20, [%rd10], 0x12345, %r21;" OUT_RD, 0, 0, 0, 0, 0, 0},
     {"mov.b64 %rd10, 0x12f0000000000000; createpolicy.cvt.L2.b64 %rd20, %rd10;" OUT_RD, 0, 0, 0, 0, 0, 0},
 
     /* atomics: every thread has its own place; then one for all, where the order does not show */
@@ -137,6 +141,9 @@ const struct machine_row machine_memory_rows[] = {
     {"atom<|.relaxed.gpu>.global.<add|min|max|and|or|xor|exch>.<u64|s64|b64> %rd20, [%own], %rd2;" OUT_RD, 0, 0, 0, 0, 0, 0},
     {"atom<.global|>.add.f32 %o0, [%own], %r4; atom.global.add.f32 %o1, [%own], %r5; atom.global.add.f32 %o2, [%own], %r6;", 0, 0, 0, 0, 0, 0},
     {"atom.global.add.f64 %rd20, [%own], %rd2; atom.global.add.f64 %rd21, [%own], %rd3;" OUT_RD2, 0, 0, 0, 0, 0, 0},
+    /* infinities that cancel, two NaN */
+    {"mov.b64 %rd10, 0x<7ff0000000000000|7ff0000000000001|fff8000000001234>; mov.b64 %rd11, 0x<fff0000000000000|7ff0000000005678|3ff0000000000000>; st.global.b64 [%own], %rd10; atom.global.add.f64 %rd20, [%own], %rd11;" OUT_RD, 0, 0, 0, 0, 0, 0},
+    {"mov.b64 %rd10, 0x<7ff0000000000000|7ff0000000000001|fff8000000001234>; mov.b64 %rd11, 0x<fff0000000000000|7ff0000000005678|3ff0000000000000>; mad.lo.u32 %r20, %lane, 8, %s; st.shared.b64 [%r20], %rd10; atom.shared.add.f64 %rd20, [%r20], %rd11; ld.shared.b64 %rd21, [%r20];" OUT_RD2, 0, 0, 0, 0, 0, 0},
     {"atom.global.add.noftz.<f16|bf16> %h8, [%own], %h1; cvt.u32.u16 %o0, %h8; atom.global.add.noftz.f16 %h9, [%own+2], %h2; cvt.u32.u16 %o1, %h9;", 0, 0, 0, 0, 0, 0},
     {"atom.global.add.noftz.<f16x2|bf16x2> %o0, [%own], %r4; atom.global.add.noftz.bf16x2 %o1, [%own+4], %r5;", 0, 0, 0, 0, 0, 0},
     {"atom.global.add.v2.f32 {%o0, %o1}, [%own], {%r4, %r5};", 0, 0, 0, 0, 0, 0},

@@ -60,7 +60,7 @@ const struct machine_row machine_warp_rows[] = {
     {"mov.b32 {%h8, %h9}, %r4; setp.<eq|lt|geu|nan>.<and|or>.bf16 %p1, %h1, %h8, %first; selp.b32 %o0, 1, 0, %p1;", 0, 0, 0, 0, 0, 0},
     {"cvt.pack.sat.<u16|s16>.s32 %o0, %r1, %r2; cvt.pack.sat.<u2|s2|u4|s4|u8|s8>.s32.b32 %o1, %r1, %r2, %r3; shr.s32 %r20, %r1, 28; shr.s32 %r21, %r2, 28; cvt.pack.sat.<u2|s2|u4|s4|u8|s8>.s32.b32 %o2, %r20, %r21, %r3;", 0, 0, 0, 0, 0, 0},
     {"mov.b32 %o0, %tid.<x|y|z>; mov.b32 %o1, %ntid.<x|y|z>; mov.b32 %o2, %ctaid.<x|y|z>; mov.b32 %o3, %nctaid.x;", 0, 0, 64, 2, 0, 0},
-    {"mov.u32 %o0, %lanemask_<eq|le|lt|ge|gt>; mov.u32 %o1, %warpid; mov.u32 %o2, %nwarpid; mov.u32 %o3, %laneid;", 0, 0, 64, 0, 0, 0},
+    {"mov.u32 %o0, %lanemask_<eq|le|lt|ge|gt>; mov.u32 %r20, %warpid; mov.u32 %o2, %nwarpid; setp.lt.u32 %p1, %r20, %o2; selp.b32 %o1, 1, 0, %p1; mov.u32 %o3, %laneid;", 0, 0, 64, 0, 0, 0},
     {"mov.u32 %o0, %clusterid.<x|y|z>; mov.u32 %o1, %nclusterid.<x|y|z>; mov.u32 %o2, %cluster_ctaid.<x|y|z>; mov.u32 %o3, %cluster_nctaid.<x|y|z>;", 0, 0, 0, 4, 2, 0},
     {"mov.u32 %o0, %cluster_ctarank; mov.u32 %o1, %cluster_nctarank; mov.pred %p1, %is_explicit_cluster; selp.b32 %o2, 1, 0, %p1; mov.u32 %o3, %envreg5;", 0, 0, 0, 4, 2, 0},
 };

@@ -68,14 +68,14 @@ static uint32_t f32_sum(uint32_t a, uint32_t b, bool flush) {
 
 #define QUIET (1ull << 51)
 
-/* A NaN keeps its payload; global memory leaves a signalling one as it is [measured H200]. */
+/* A NaN keeps its payload, of two the added one; global memory leaves a signalling one as it is [measured H200]. */
 uint64_t emu_atomic_add_f64(uint64_t old, uint64_t value, bool global) {
     double x, y;
     memcpy(&x, &old, 8);
     memcpy(&y, &value, 8);
     double sum = x + y;
-    if (x != x) return global ? old : old | QUIET;
     if (y != y) return global ? value : value | QUIET;
+    if (x != x) return global ? old : old | QUIET;
     memcpy(&value, &sum, 8);
     return sum == sum ? value : 0xfff8000000000000;
 }
