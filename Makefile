@@ -50,7 +50,7 @@ grid: all $(BUILD)/tests/grid
 	$(BUILD)/tests/grid $(GRID)
 
 ##   mutate     every synchronisation of the shipped kernels removed or weakened, one at a time: the judge must see it
-MUTATE ?= $(patsubst schedules/%.lua,%,$(wildcard schedules/*.lua)) $(addprefix sm100_fwd_hd128%,scheduler=clc cta_pair=true)
+MUTATE ?= $(patsubst schedules/%.lua,%,$(wildcard schedules/*.lua)) $(addprefix sm100_fwd_hd128%,scheduler=clc cta_pair=true) sm100_fwd_hd64%scheduler=clc%cta_pair=true
 mutate: all $(BUILD)/tests/mutate
 	@wrong=0; for s in $(MUTATE); do $(BUILD)/tests/mutate $$(echo $$s | tr % ' ') || wrong=1; done; exit $$wrong
 
