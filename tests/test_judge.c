@@ -290,6 +290,9 @@ static const struct {
      "FILLED:\nbar.warp.sync 0xffffffff;\n<<||@%one bra GO;\n>>WAIT:\n"
      "mbarrier.try_wait.parity.shared::cta.b64 %done, [%m + 4096], 0;\n@!%done bra WAIT;\nGO:\nbar.warp.sync 0xffffffff;\n}\n"
      "wgmma.fence.sync.aligned;\n" WGMMA WGMMA_COMMIT WGMMA_WAIT},
+    {"one warp of four has a wait of its own", "[warpgroup]",
+     "{\n.reg .pred %one;\n.reg .b32 %w;\nshr.u32 %w, %t, 5;\nsetp.eq.u32 %one, %w, 2;\nwgmma.fence.sync.aligned;\n" WGMMA WGMMA_COMMIT
+     "@%one bra OWN;\n<<||" WGMMA_WAIT "bra.uni DONE;\n>>OWN:\n" WGMMA_WAIT "DONE:\n}\n"},
     {"operand written without proxy fence", "[proxy]",
      "st.shared.b32 [%s], %t;\n<<fence.proxy.async;\n>>bar.sync 0;\nwgmma.fence.sync.aligned;\n" WGMMA WGMMA_COMMIT WGMMA_WAIT},
     /* clang-format on */

@@ -62,6 +62,8 @@ void emu_judge_async_smem(struct emu_cta *cta, struct emu_async *op, uint32_t of
 struct judge_snapshot;
 void emu_judge_wgmma_issue(struct emu_warp *warp, struct judge_snapshot **known);
 void emu_judge_wgmma_begins(struct emu_warp *warp, struct judge_snapshot *known);
+/* A warp has passed this wait_group. */
+void emu_judge_wgmma_waits(struct emu_warp *warp, const struct emu_insn *insn);
 /* An instruction names a register of a wgmma that the warp has not waited for. */
 void emu_judge_wgmma_touched(struct emu_warp *warp, const struct emu_insn *insn, const struct emu_insn *wgmma);
 enum emu_judge_group { EMU_GROUP_BULK, EMU_GROUP_CP_ASYNC, EMU_GROUP_WGMMA };

@@ -5,11 +5,18 @@
 
 #include "runtime/emu/judge_parts.h"
 
-enum { GROUPS = 4 /* that are told apart; a warp further ahead makes a slow one know a little too much */ };
+enum {
+    GROUPS = 4, /* that are told apart; a warp further ahead makes a slow one know a little too much */
+    WAITS = 16  /* that are remembered; of older ones nothing is said */
+};
 
 struct judge_wgmma {                  /* of a warpgroup */
     struct judge_clock clock[GROUPS]; /* of all issues into group g, at g % GROUPS */
     uint32_t group[GROUPS];
+    struct judge_wait {
+        uint32_t pc, who; /* of the warp that came first */
+    } wait[WAITS];        /* the n-th wait_group, at n % WAITS */
+    uint32_t waits[4], newest;
 };
 
 static struct judge_wgmma *of(struct emu_judge_warp *w, bool make) {
@@ -55,6 +62,32 @@ void emu_judge_wgmma_issue(struct emu_warp *warp, struct judge_snapshot **known)
 void judge_wgmma_wait(struct emu_judge_warp *w, uint32_t group) {
     struct judge_wgmma *g = of(w, false);
     if (g && g->group[group % GROUPS] >= group) judge_acquire(w, &g->clock[group % GROUPS]);
+}
+
+/* The n-th wait of each warp must be the same instruction. It is compute-sanitizer's synccheck that says so, of a kernel
+ * on an H200: "Mismatching warpgroup instruction pc between warps". */
+void emu_judge_wgmma_waits(struct emu_warp *warp, const struct emu_insn *insn) {
+    struct emu_judge_warp *w = warp->judge;
+    struct judge_wgmma *g = of(w, true);
+    if (!g) return;
+    struct judge_wait here = {judge_pc(warp, insn), w->base};
+    uint32_t n = g->waits[warp->index % 4]++;
+    struct judge_wait *first = &g->wait[n % WAITS];
+    if (n == g->newest) {
+        *first = here;
+        g->newest++;
+    } else if (g->newest - n <= WAITS && first->pc != here.pc) {
+        struct judge_party
+            now = {.who = (uint16_t)here.who, .epoch = 1, .pc = here.pc, .kind = JUDGE_LDST},
+            then = {.who = (uint16_t)first->who, .epoch = 1, .pc = first->pc, .kind = JUDGE_LDST};
+        judge_say(w->judge,
+                  &(struct judge_report){.name = "warpgroup",
+                                         .level = JUDGE_STRICT,
+                                         .now = &now,
+                                         .then = &then,
+                                         .verb = " is where one warp waits while another is at "},
+                  "wgmma.wait_group", "the four warps of a warpgroup must come to the same one");
+    }
 }
 
 void emu_judge_wgmma_touched(struct emu_warp *warp, const struct emu_insn *insn,

@@ -131,10 +131,10 @@ enum emu_step sem_wgmma_commit(struct emu_warp *w, const struct emu_insn *insn, 
 }
 
 enum emu_step sem_wgmma_wait(struct emu_warp *w, const struct emu_insn *insn, uint32_t mask) {
-    (void)mask;
     uint64_t pending = (uint64_t)insn->op[0].imm;
     if (!emu_wgmma_reached(w, pending)) return emu_wait(w, EMU_WAIT_WGMMA, 0, (uint32_t)pending);
     emu_wgmma_waited(w, pending);
+    if (w->judge && mask == EMU_FULL) emu_judge_wgmma_waits(w, insn);
     if (w->judge) emu_judge_group_wait(w, EMU_GROUP_WGMMA, pending);
     return EMU_NEXT;
 }
