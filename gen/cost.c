@@ -42,16 +42,15 @@ static const struct counts sm100_correction_step = {.issue = 8, .alu = 2},
 static const struct counts sm100_correction_stage = {.issue = 8, .alu = 7};
 
 static struct counts sm100_softmax(const struct wl_plan *plan) {
-    const int n = plan->schedule.tile_n, degree = plan->poly.degree + plan->poly.squarings;
+    const int n = plan->schedule.tile_n, degree = plan->poly.degree;
     const double pairs = n / 2.0, poly = plan->exp2_pairs, mufu = pairs - poly;
     struct counts c = sm100_softmax_fixed;
     c.alu += n / 2.0 + 2;           /* 3-input maxima */
     c.fma += 2 * pairs + 2 * pairs; /* scale, sum */
     c.alu += pairs;                 /* pack to 16 bits */
     c.mufu += 2 * mufu;
-    c.fma += poly * 2 * (3 + degree + 1); /* whole, floor, fraction, Horner, exponent */
-    c.alu += poly * 2;                    /* clamp */
-    c.issue += n / 2.0 + 2 + 3 * pairs + 2 * mufu + poly * (7 + degree);
+    c.fma += poly * 2 * (3 + degree - 1 + 1); /* n, e by two, Horner, exponent */
+    c.issue += n / 2.0 + 2 + 3 * pairs + 2 * mufu + poly * (6 + degree - 1);
     c.issue += n / 32.0 + n / 32.0; /* tensor memory in and out */
     if (plan->schedule.s_stages > 1) c.issue += 7, c.alu += 7; /* the other S tile's turn */
     return c;
@@ -79,8 +78,9 @@ static void sm100_forward(const struct wl_plan *plan, struct wl_cost *cost) {
     /* Q's descriptors, MMAs, waiting for P, commits; descriptors of K and V; of a pair, the leader's */
     double mma_warp = q * (2 * qk / 16 + n / 16 + 8) + (qk + n) / 16 + 22;
     add_row(cost, "issue", "mma", "warp instruction", mma_warp, arch->issue_warps);
-    /* a select for each key; seven keys' bits become predicates at once */
-    cost->mask_alu = q * m * (n + n / 7 + 14) / arch->alu;
+    /* under the diagonal a select for each key; seven keys' bits become predicates at once. Else an addition */
+    if (plan->causal) cost->mask_alu = q * m * (n + n / 7 + 14) / arch->alu;
+    else cost->mask_fma = q * m * n / arch->fma;
 }
 
 /* ---- sm_90: half a row's quarter per thread, twice; P and O in registers ---- */
@@ -98,15 +98,14 @@ static int sm90_mixed_rows(const struct wl_plan *plan) {
 }
 
 static struct counts sm90_consumer(const struct wl_plan *plan) {
-    const int degree = plan->poly.degree + plan->poly.squarings;
+    const int degree = plan->poly.degree;
     const double values = plan->schedule.tile_n / 2.0, poly = plan->exp2_pairs, mufu = values - poly;
     struct counts c = sm90_consumer_fixed;
     c.alu += values + values / 2; /* maxima, pack */
     c.fma += 2 * values;          /* scale, sum */
     c.mufu += mufu + (mufu > 0 ? 2 : 0);
-    c.fma += poly * (3 + degree + 1);
-    c.alu += poly;
-    c.issue += values * 3.5 + mufu + poly * (5 + degree);
+    c.fma += poly * (4 + degree - 1 + 1);
+    c.issue += values * 3.5 + mufu + poly * (5 + degree - 1);
     c.issue += 3 * plan->head_dim_qk / 16.0 + 2 * plan->schedule.tile_n / 16.0;
     c.fma += sm90_mixed_rows(plan) * (7 + degree);
     c.issue += sm90_mixed_rows(plan) * (27 + degree);

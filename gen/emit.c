@@ -92,6 +92,20 @@ static void push_roles(lua_State *L, const struct wl_plan *plan, bool by_name) {
     }
 }
 
+/* As a PTX literal. */
+static void push_float(lua_State *L, float value) {
+    char bits[16];
+    uint32_t u;
+    memcpy(&u, &value, sizeof u);
+    snprintf(bits, sizeof bits, "0f%08X", u);
+    lua_pushstring(L, bits);
+}
+
+static void set_float(lua_State *L, const char *key, float value) {
+    push_float(L, value);
+    lua_setfield(L, -2, key);
+}
+
 /* The pairs of a row that the FMA pipe takes lie evenly among the others, so that both pipes stay fed. */
 static void push_exp2(lua_State *L, const struct wl_plan *plan) {
     const int pairs = plan->schedule.tile_n / 2;
@@ -101,18 +115,19 @@ static void push_exp2(lua_State *L, const struct wl_plan *plan) {
         lua_rawseti(L, -2, i);
     }
     lua_setfield(L, -2, "exp2_on_fma");
+    const struct wl_exp2poly *poly = &plan->poly;
     lua_newtable(L);
-    for (int i = 0; i <= plan->poly.degree; i++) {
-        char bits[16];
-        uint32_t u;
-        memcpy(&u, &plan->poly.c[i], sizeof u);
-        snprintf(bits, sizeof bits, "0f%08X", u);
-        lua_pushstring(L, bits);
-        lua_rawseti(L, -2, i + 1);
+    set_float(L, "magic", poly->magic);
+    set_float(L, "k", poly->k);
+    set_float(L, "minus_k", -poly->k);
+    set_float(L, "r", poly->r);
+    for (int i = 0; i <= poly->degree - 2; i++) {
+        push_float(L, poly->a[i]);
+        lua_rawseti(L, -2, i);
     }
     lua_setfield(L, -2, "exp2_poly");
     set_int(L, "exp2_pairs", plan->exp2_pairs);
-    set_int(L, "exp2_squarings", plan->poly.squarings);
+    set_int(L, "exp2_degree", poly->degree);
 }
 
 static void push_tile(lua_State *L, const char *key, const struct wl_plan_tile *tile) {

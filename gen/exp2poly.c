@@ -7,11 +7,12 @@
 
 #include <math.h>
 #include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
 
 #define UNKNOWNS_MAX (WL_EXP2_DEGREE_MAX + 1) /* the coefficients but c[0], and the levelled error */
 #define GRID         512
 #define EXCHANGES    8
-#define SQUARINGS_2  3 /* 2 would leave 1.4e-4, more than a row's LSE may be off */
 
 /* 2^x on [0, 1] within 3e-16: the Taylor series about 1/2. */
 static double exp2_exact(double x) {
@@ -26,12 +27,8 @@ static double horner(const double *c, int degree, double x) {
     return sum;
 }
 
-/* What p is to be close to: 2^(x / 2^squarings), which squared so often is 2^x. */
-static int squarings_of(int degree) { return degree == 2 ? SQUARINGS_2 : 0; }
-static double target(int degree, double x) { return exp2_exact(ldexp(x, -squarings_of(degree))); }
-
 static double relative_error(const double *c, int degree, double x) {
-    return horner(c, degree, x) / target(degree, x) - 1;
+    return horner(c, degree, x) / exp2_exact(x) - 1;
 }
 
 /* ---- Remez exchange: c[0] is 1, so c[1..degree] and the level E are found from degree + 1 points ---- */
@@ -62,7 +59,7 @@ static bool level(const double *x, int degree, double *c) {
     double a[UNKNOWNS_MAX][UNKNOWNS_MAX + 1];
     int n = degree + 1;
     for (int row = 0; row < n; row++) {
-        double weight = 1 / target(degree, x[row]), power = weight;
+        double weight = 1 / exp2_exact(x[row]), power = weight;
         for (int k = 1; k <= degree; k++) a[row][k - 1] = power *= x[row];
         a[row][degree] = row % 2 ? 1 : -1;
         a[row][n] = 1 - weight;
@@ -113,38 +110,72 @@ static bool remez(int degree, double *c) {
     return true;
 }
 
-/* ---- to floats ---- */
+/* ---- the form that the machine evaluates ---- */
 
-#define SETTLE_STEPS 96
-
-/* The worst error as if no step were rounded; exact[] holds 2^f at the points. */
-static double worst_unrounded(const struct wl_exp2poly *poly, const double *exact) {
-    double c[WL_EXP2_DEGREE_MAX + 1], worst = 0;
-    for (int k = 0; k <= poly->degree; k++) c[k] = poly->c[k];
-    for (int i = 1; i <= SETTLE_STEPS; i++) {
-        double p = horner(c, poly->degree, (double)i / SETTLE_STEPS);
-        worst = fmax(worst, fabs(p - exact[i]) / exact[i]);
+/* x^(1 / n) for x in (0, 1), by Newton's method from above. */
+static double root(double x, int n) {
+    double r = 1;
+    for (int i = 0; i < 100; i++) {
+        double power = 1;
+        for (int k = 1; k < n; k++) power *= r;
+        r -= (r - x / power) / n;
     }
-    return worst;
+    return r;
 }
 
-/* Coefficients rounded one by one are not best together: their neighbours are tried while that helps. */
-static void settle(struct wl_exp2poly *poly) {
-    double exact[SETTLE_STEPS + 1];
-    for (int i = 0; i <= SETTLE_STEPS; i++) exact[i] = target(poly->degree, (double)i / SETTLE_STEPS);
-    double best = worst_unrounded(poly, exact);
-    for (bool better = true; better;) {
-        better = false;
-        for (int k = 1; k <= poly->degree; k++) {
-            for (int up = 0; up < 2; up++) {
-                float kept = poly->c[k];
-                poly->c[k] = nextafterf(kept, up ? 2.0f : -2.0f);
-                double worst = worst_unrounded(poly, exact);
-                if (worst < best) best = worst, better = true;
-                else poly->c[k] = kept;
-            }
+/* c[] in powers of f becomes c[] in powers of f + h. */
+static void shift(double *c, int degree, double h) {
+    for (int i = 0; i < degree; i++)
+        for (int k = degree - 1; k >= i; k--) c[k] -= h * c[k + 1];
+}
+
+#define MAGICS 16384 /* of the 24 bits of magic the first is 1, and the last 9 are for the exponent */
+#define NEAR   32    /* so many 2^-24 of r's last place may be missing: 2e-6 of f */
+
+/* k, which is to be `scale`, and magic such that r = k (magic + h / 256) is a float. k is free in its last bits and magic in
+ * its first: of 4 * 10^5 pairs one is right. whole: what the last 9 bits of magic are to be. */
+static bool find_floats(struct wl_exp2poly *poly, double scale, double h, int whole) {
+    for (int i = 0; i < 256; i++) {
+        int64_t k = (int64_t)ldexp(scale, 24) + (i % 2 ? i / 2 + 1 : -(i / 2)), part = (int64_t)(h * (double)k);
+        for (int64_t magic = (1 << 23) + (whole & 511), j = 0; j < MAGICS; j++, magic += 512) {
+            int64_t r = magic * k + part + NEAR;
+            if ((r & 0xffffff) > 2 * NEAR) continue;
+            poly->magic = ldexpf((float)magic, -8);
+            poly->k = ldexpf((float)k, -24);
+            poly->r = ldexpf((float)(r >> 24), -8);
+            return true;
         }
     }
+    return false;
+}
+
+static float to_float(uint32_t bits) {
+    float f;
+    memcpy(&f, &bits, sizeof f);
+    return f;
+}
+
+static uint32_t to_bits(float f) {
+    uint32_t bits;
+    memcpy(&bits, &f, sizeof bits);
+    return bits;
+}
+
+static float polynomial(const struct wl_exp2poly *poly, float e) {
+    float p = e;
+    for (int i = poly->degree - 2; i >= 0; i--) p = fmaf(p, e, poly->a[i]);
+    return p;
+}
+
+/* a[] from c[]; a[0] such that y = 0 gives 2^-less and not the float before, whose sum with -127 in the exponent is no number. */
+static bool find_coefficients(struct wl_exp2poly *poly, double *c, int less) {
+    double k = poly->k, h = ((double)poly->r / k - poly->magic) * 256, power = ldexp(1, -less);
+    shift(c, poly->degree, h);
+    for (int i = 0; i <= poly->degree - 2; i++, power *= 256 / k) poly->a[i] = (float)(power * c[i]);
+    float least = ldexpf(1, -less), e = fmaf(-poly->magic, poly->k, poly->r);
+    for (int i = 0; i < 16 && polynomial(poly, e) < least; i++) poly->a[0] = nextafterf(poly->a[0], 1);
+    for (int i = 0; i < 16 && polynomial(poly, e) > least; i++) poly->a[0] = nextafterf(poly->a[0], 0);
+    return polynomial(poly, e) == least;
 }
 
 /* Half a unit in the last place of floats as large as x: the most that rounding to x adds. */
@@ -154,44 +185,44 @@ static double half_ulp(double x) {
     return ldexp(1, exponent - 25);
 }
 
-/* The bound: error without rounding, and on top what rounding every step of Horner's rule can add. Taken on a
- * grid; between its points the error, a smooth curve of a few arches, can rise by no more than a 10^-4th of
- * itself, and so can the steps' sizes, which say how large their roundings are. */
-static double worst_rounded(const struct wl_exp2poly *poly) {
+/* The bound: error without rounding, and on top what rounding each step can add. Taken on a grid; between its points the
+ * error, a smooth curve of a few arches, can rise by no more than a 10^-4th of itself, and so can the steps' sizes, which
+ * say how large their roundings are. The largest is that of r - k t where x is: up to 16. */
+static double worst_rounded(const struct wl_exp2poly *poly, int less) {
     enum { STEPS = 1024 };
-    const double slack = 1 + 1e-4;
+    const double slack = 1 + 1e-4, k = poly->k, least = fma(-(double)poly->magic, k, (double)poly->r);
     double worst = 0;
     for (int i = 0; i <= STEPS; i++) {
-        double f = (double)i / STEPS, sum = poly->c[poly->degree], rounding = 0;
-        for (int k = poly->degree - 1; k >= 0; k--) {
-            sum = sum * f + poly->c[k];
-            rounding = rounding * f + half_ulp(fabs(sum) * slack);
+        double f = (double)i / STEPS, e = least + k * f / 256, p = e, exact = ldexp(exp2_exact(f), -less);
+        double rounding = half_ulp(k * (127 + 16) / 256) + half_ulp(e * slack), off_e = rounding;
+        for (int j = poly->degree - 2; j >= 0; j--) {
+            rounding = rounding * e + off_e * p;
+            p = p * e + poly->a[j];
+            rounding += half_ulp(fabs(p) * slack);
         }
-        double exact = target(poly->degree, f), error = fabs(sum / exact - 1) * slack + rounding * slack / exact;
-        for (int k = 0; k < poly->squarings; k++) error = error * (2 + error) + half_ulp(1);
-        worst = fmax(worst, error);
+        worst = fmax(worst, (fabs(p / exact - 1) + rounding / exact) * slack);
     }
     return worst;
 }
 
 enum wl_status wl_exp2poly_fit(struct wl_exp2poly *poly, int degree, struct wl_error *error) {
-    double c[WL_EXP2_DEGREE_MAX + 1];
+    double c[WL_EXP2_DEGREE_MAX + 1], scale = 2;
+    int less = 0;
     if (degree < WL_EXP2_DEGREE_MIN || degree > WL_EXP2_DEGREE_MAX)
         return wl_fail(error, WL_ERR_INPUT, NULL, 0, "exp2_degree", "%d is not allowed: %d to %d", degree,
                        WL_EXP2_DEGREE_MIN, WL_EXP2_DEGREE_MAX);
-    if (!remez(degree, c))
+    *poly = (struct wl_exp2poly){.degree = degree};
+    bool found = remez(degree, c);
+    while (found && scale >= 1) scale = 256 * root(ldexp(c[degree], -++less), degree);
+    if (!found || !find_floats(poly, scale, c[degree - 1] / (degree * c[degree]), less - 127) || !find_coefficients(poly, c, less))
         return wl_fail(error, WL_ERR_INTERNAL, NULL, 0, "exp2_degree", "no polynomial of degree %d found",
                        degree);
-    *poly = (struct wl_exp2poly){.degree = degree, .squarings = squarings_of(degree)};
-    for (int k = 0; k <= degree; k++) poly->c[k] = (float)c[k];
-    settle(poly);
-    poly->worst = worst_rounded(poly);
+    poly->worst = worst_rounded(poly, less);
     return WL_OK;
 }
 
-float wl_exp2poly_eval(const struct wl_exp2poly *poly, float f) {
-    float sum = poly->c[poly->degree];
-    for (int k = poly->degree - 1; k >= 0; k--) sum = fmaf(sum, f, poly->c[k]);
-    for (int k = 0; k < poly->squarings; k++) sum *= sum;
-    return sum;
+float wl_exp2poly_eval(const struct wl_exp2poly *poly, float y) {
+    float t = poly->magic + (float)(int)(y * 256) / 256;
+    float e = fmaf(y, poly->k, fmaf(-t, poly->k, poly->r));
+    return to_float(to_bits(polynomial(poly, e)) + (to_bits(t) << 23));
 }

@@ -25,7 +25,7 @@ struct wl_cost {
     const char *bound; /* the largest: "mma", ... */
     double bound_clocks;
     double peak_share; /* mma / bound_clocks */
-    double mask_alu;   /* what a step that the mask crosses adds to alu */
+    double mask_alu, mask_fma; /* what a step that the mask crosses adds */
     struct wl_cost_row rows[WL_COST_MAX_ROWS];
     int row_count;
 };

@@ -34,8 +34,11 @@ static void put_exp2(const struct wl_plan *plan, struct wl_json *json) {
     wl_json_int(json, "values", plan->schedule.tile_n);
     wl_json_int(json, "degree", plan->poly.degree);
     wl_json_number(json, "worst_relative_error", plan->poly.worst);
-    wl_json_open(json, "coefficients", '[');
-    for (int i = 0; i <= plan->poly.degree; i++) wl_json_number(json, NULL, plan->poly.c[i]);
+    wl_json_number(json, "magic", plan->poly.magic);
+    wl_json_number(json, "k", plan->poly.k);
+    wl_json_number(json, "r", plan->poly.r);
+    wl_json_open(json, "a", '[');
+    for (int i = 0; i <= plan->poly.degree - 2; i++) wl_json_number(json, NULL, plan->poly.a[i]);
     wl_json_close(json);
     wl_json_close(json);
 }
@@ -124,6 +127,7 @@ static void put_cost(const struct wl_plan *plan, const struct wl_cost *cost, str
     }
     wl_json_close(json);
     wl_json_number(json, "mask_adds_to_alu", cost->mask_alu);
+    wl_json_number(json, "mask_adds_to_fma", cost->mask_fma);
     wl_json_text(json, "bound", cost->bound);
     wl_json_number(json, "bound_clocks", cost->bound_clocks);
     wl_json_number(json, "peak_share", cost->peak_share);

@@ -162,7 +162,7 @@ static void put_cost(const struct wl_plan *plan, const struct wl_cost *cost, str
                                r->amount, r->of, r->rate);
         }
     }
-    wl_text_printf(out, "  a step that the mask crosses adds %.0f to alu\n", cost->mask_alu);
+    wl_text_printf(out, "  a step that the mask crosses adds %.0f to alu, %.0f to fma\n", cost->mask_alu, cost->mask_fma);
     wl_text_printf(
         out,
         "  bound: %s, %.0f clocks; tensor cores busy %.0f %%: at best %.0f TFLOP/s on %d SMs at %.2f GHz\n",

@@ -126,6 +126,7 @@ static enum wl_status plan_smem(struct wl_plan *plan, struct wl_error *error) {
     wl_plan_add_smem(plan, "tmem_address", 4, 1, 16);
     /* factor[q_tiles][128], then sum[q_tiles][128]; as many again for a second S tile */
     wl_plan_add_smem(plan, "stats", 2 * s->q_tiles * s->s_stages * s->tile_m * STATS_BYTES, 1, 16);
+    if (!plan->causal) wl_plan_add_smem(plan, "tail", s->tile_n * 4, 1, 16); /* 0 or -inf for each key of the last block */
     if (plan->scheduler == WL_SCHEDULER_CLC) wl_plan_add_smem(plan, "tile", TILE_RESPONSE_BYTES, TILE_SLOTS, 16);
     if (!s->o_over_q) wl_plan_add_smem(plan, "O", wl_plan_tile_bytes(&plan->pv, s->tile_m), s->q_tiles, WL_TILE_ALIGN);
     wl_plan_add_smem(plan, "Q", wl_plan_tile_bytes(&plan->qk, s->tile_m), s->q_tiles, WL_TILE_ALIGN);

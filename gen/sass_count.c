@@ -184,6 +184,7 @@ static void add_role(struct wl_cost *cost, const struct wl_arch *arch, const str
     add_row(cost, &cost->tmem, "tmem", role->name, "B", (double)warps * c->tmem_read_bytes,
             arch->tmem_read_bytes);
     cost->mask_alu += 32.0 * warps * role->mask.pipe[WL_SASS_ALU] / arch->alu;
+    cost->mask_fma += 32.0 * warps * role->mask.fma_ops / arch->fma;
 }
 
 /* The tensor cores' and TMA's share is the plan's: machine code does not say how large an MMA's tile is. */

@@ -37,6 +37,7 @@ static void put_cost(const struct wl_sass_report *r, const char *key, const stru
     wl_json_open(json, key, '{');
     for (int u = 0; u < WL_COST_UNITS; u++) wl_json_number(json, units[u].name, units[u].clocks);
     wl_json_number(json, "mask_adds_to_alu", cost->mask_alu);
+    wl_json_number(json, "mask_adds_to_fma", cost->mask_fma);
     wl_json_text(json, "bound", cost->bound);
     wl_json_number(json, "bound_clocks", cost->bound_clocks);
     wl_json_number(json, "peak_share", cost->peak_share);

@@ -109,8 +109,8 @@ static void put_clocks(const struct wl_sass_report *r, struct wl_text *out) {
         wl_text_printf(out, "  %-5s %8.0f %8.0f  %-*.*s  %s\n", units[u].name, units[u].clocks,
                        model_of(&r->model, units[u].name), BAR_CELLS, cells, bar, units[u].what);
     }
-    wl_text_printf(out, "  a step that the mask crosses adds %.0f to alu (explain: %.0f)\n",
-                   r->counted.mask_alu, r->model.mask_alu);
+    wl_text_printf(out, "  a step that the mask crosses adds %.0f to alu, %.0f to fma (explain: %.0f, %.0f)\n", r->counted.mask_alu,
+                   r->counted.mask_fma, r->model.mask_alu, r->model.mask_fma);
     wl_text_printf(
         out,
         "  bound: %s, %.0f clocks; tensor cores busy %.0f %%: at best %.0f TFLOP/s on %d SMs at %.2f GHz\n",

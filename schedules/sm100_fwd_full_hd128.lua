@@ -20,8 +20,8 @@ return {
   o_over_q     = false,
 
   exp2_degree       = 3,
-  exp2_share        = 0.125,   -- MUFU 1808 clocks a step; FlashAttention-4: 0.1875 [UNPROVEN: needs a B200]
-  rescale_threshold = 1.0,
+  exp2_share        = 0.234375, -- 15 of 64 pairs: 98 MUFU a row of 128 keys, FlashAttention-4: 105 [UNPROVEN: needs a B200]
+  rescale_threshold = 0.5,
   p_split           = 96,
 
   warp_softmax    = 0,
@@ -30,9 +30,9 @@ return {
   warp_epilogue   = 13,
   warp_load       = 14,
 
-  regs_softmax    = 192,
-  regs_correction = 80,
-  regs_other      = 48,        -- 2 * 192 + 80 + 48 = 512
+  regs_softmax    = 176,
+  regs_correction = 104,       -- with 80 scheduler = "clc" spills [ptxas 13.0]
+  regs_other      = 56,        -- 2 * 176 + 104 + 56 = 512
 
   scheduler       = "auto",
   head_order      = "auto",

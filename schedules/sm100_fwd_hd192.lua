@@ -18,7 +18,7 @@ return {
 
   exp2_degree       = 3,
   exp2_share        = 0,       -- MUFU needs 2064 clocks a step, the MMAs 2560 [model, ptxas 13.0]
-  rescale_threshold = 1.0,
+  rescale_threshold = 0.5,
   p_split           = 96,
 
   warp_softmax    = 0,

@@ -20,7 +20,7 @@ return {
 
   exp2_degree       = 3,
   exp2_share        = 0,       -- the MMAs take twice as long as MUFU: 2048 and 1032 clocks a step [model]
-  rescale_threshold = 1.0,
+  rescale_threshold = 0.5,
   p_split           = 96,
 
   warp_softmax    = 0,

@@ -17,8 +17,8 @@ return {
   o_over_q     = false,
 
   exp2_degree       = 3,
-  exp2_share        = 0.125,   -- FlashAttention-4: 0.125 [UNPROVEN: needs a B200]
-  rescale_threshold = 1.0,
+  exp2_share        = 0.171875, -- 11 of 64 pairs: 106 MUFU, FlashAttention-4: 113 [UNPROVEN: needs a B200]
+  rescale_threshold = 0.5,
   p_split           = 96,
 
   warp_softmax    = 0,

@@ -80,7 +80,7 @@ static const struct kernel { const char *schedule, *overrides[3]; } kernels[] = 
     {"sm100_fwd_hd96",  {"causal=false"}},
     {"sm100_fwd_hd96",  {"causal=true", "dtype=fp16"}},
     {"sm100_fwd_hd64",  {"causal=false", "dtype=fp16"}},
-    {"sm100_fwd_hd128", {"exp2_degree=5"}},
+    {"sm100_fwd_hd128", {"exp2_degree=4"}},
     {"sm100_fwd_hd128", {"exp2_share=0", "p_split=16"}},
     {"sm100_fwd_hd64",  {"tile_n=32", "q_tiles=1"}},
     {"sm100_fwd_hd128", {"cta_pair=true", "stages_kv=6"}},
