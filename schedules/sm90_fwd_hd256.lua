@@ -15,7 +15,7 @@ return {
 
   exp2_degree       = 3,
   exp2_share        = 0.0,
-  rescale_threshold = 4.0,
+  rescale_threshold = 1.0,
 
   regs_consumer = 240,
   regs_load     = 24,
