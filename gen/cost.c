@@ -85,17 +85,8 @@ static void sm100_forward(const struct wl_plan *plan, struct wl_cost *cost) {
 
 /* ---- sm_90: half a row's quarter per thread, twice; P and O in registers ---- */
 
-/* Both rows' new maximum and factor, what rounding adds to their largest P, waiting, releasing. */
+/* Both rows' new maximum, its weight and factor, waiting, releasing. */
 static const struct counts sm90_consumer_fixed = {.issue = 78, .fma = 16, .alu = 24, .mufu = 2};
-
-/* Of the two rows of a thread, how many have values on both pipes: each has a maximum and an excess of either. */
-static int sm90_mixed_rows(const struct wl_plan *plan) {
-    const int values = plan->schedule.tile_n / 2;
-    int seen[2] = {0}; /* bit 0: a value on MUFU, bit 1: on the FMA pipe; emit.c spreads them so */
-    for (int v = 0; v < values; v++)
-        seen[v / 2 % 2] |= (v + 1) * plan->exp2_pairs / values != v * plan->exp2_pairs / values ? 2 : 1;
-    return (seen[0] == 3) + (seen[1] == 3);
-}
 
 static struct counts sm90_consumer(const struct wl_plan *plan) {
     const int degree = plan->poly.degree;
@@ -103,12 +94,10 @@ static struct counts sm90_consumer(const struct wl_plan *plan) {
     struct counts c = sm90_consumer_fixed;
     c.alu += values + values / 2; /* maxima, pack */
     c.fma += 2 * values;          /* scale, sum */
-    c.mufu += mufu + (mufu > 0 ? 2 : 0);
+    c.mufu += mufu;
     c.fma += poly * (4 + degree - 1 + 1);
     c.issue += values * 3.5 + mufu + poly * (5 + degree - 1);
     c.issue += 3 * plan->head_dim_qk / 16.0 + 2 * plan->schedule.tile_n / 16.0;
-    c.fma += sm90_mixed_rows(plan) * (7 + degree);
-    c.issue += sm90_mixed_rows(plan) * (27 + degree);
     return c;
 }
 

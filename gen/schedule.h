@@ -46,7 +46,7 @@ struct wl_schedule {
     bool o_over_q;
     int exp2_degree;
     double exp2_share;
-    double rescale_threshold;
+    double rescale_threshold, rescale_weight;
     int p_split;
     int warp_softmax, warp_correction, warp_mma, warp_load, warp_epilogue;
     int regs_softmax, regs_correction, regs_other;

@@ -21,7 +21,8 @@ return {
 
   exp2_degree       = 3,
   exp2_share        = 0.234375, -- 15 of 64 pairs: 98 MUFU a row of 128 keys, FlashAttention-4: 105 [UNPROVEN: needs a B200]
-  rescale_threshold = 0.5,
+  rescale_threshold = 8.0,
+  rescale_weight    = 0.03125,
   p_split           = 96,
 
   warp_softmax    = 0,

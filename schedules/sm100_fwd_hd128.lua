@@ -19,8 +19,9 @@ return {
 
   exp2_degree       = 3,       -- worst relative error 8.9e-5, far under bf16's rounding of P
   exp2_share        = 0.171875, -- of the row's exp2 on the FMA pipe, 11 of 64 pairs: 106 MUFU, FlashAttention-4: 113 causal, 105 full [UNPROVEN: needs a B200]
-  rescale_threshold = 0.5,     -- log2 units: how far P may grow over 1. With 0.5 the largest error stays within 1.05 of exact
-                               -- maxima's, with 1 it is up to 1.1 of it, with FlashAttention-4's 8 (or 4) 1.7: `make exp2-table`
+  rescale_threshold = 8.0,      -- log2 units: how far P may grow over 1 before O is rescaled, as FlashAttention-4
+  rescale_weight    = 0.03125,  -- but not by a key that has more than 1/32 of its row: its P is 1 exactly. Errors are then as with
+                                -- exact maxima, without it up to 1.9 of that: `make exp2-table`
   p_split           = 96,      -- PV starts when 3/4 of P are there
 
   warp_softmax    = 0,         -- warps 0-3 and 4-7

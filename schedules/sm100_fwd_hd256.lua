@@ -20,7 +20,8 @@ return {
 
   exp2_degree       = 3,
   exp2_share        = 0,       -- the MMAs take twice as long as MUFU: 2048 and 1032 clocks a step [model]
-  rescale_threshold = 0.5,
+  rescale_threshold = 8.0,
+  rescale_weight    = 0.03125,
   p_split           = 96,
 
   warp_softmax    = 0,

@@ -18,7 +18,8 @@ return {
 
   exp2_degree       = 3,
   exp2_share        = 0.25,    -- MUFU then takes as long as the MMAs: 1552 and 1536 clocks a step; 0.125: 1808 [model, ptxas 13.0]
-  rescale_threshold = 0.5,
+  rescale_threshold = 8.0,
+  rescale_weight    = 0.03125,
   p_split           = 96,
 
   warp_softmax    = 0,

@@ -19,7 +19,8 @@ return {
 
   exp2_degree       = 3,
   exp2_share        = 0.0,     -- of exp2 on the FMA pipe
-  rescale_threshold = 1.0,     -- log2 units: with 4 three cases of the grid (1 x 513, an outlier a row) are over the error bound
+  rescale_threshold = 8.0,     -- log2 units: how far P may grow over 1 before O is rescaled
+  rescale_weight    = 0.0625,  -- but not by a key that has more than 1/16 of its row, so that its P is 1 exactly
 
   regs_consumer = 240,
   regs_load     = 24,          -- 2 * 240 + 24 = 504: all that 384 threads get

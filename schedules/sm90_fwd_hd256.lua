@@ -15,7 +15,8 @@ return {
 
   exp2_degree       = 3,
   exp2_share        = 0.0,
-  rescale_threshold = 1.0,
+  rescale_threshold = 8.0,
+  rescale_weight    = 0.0625,
 
   regs_consumer = 240,
   regs_load     = 24,
