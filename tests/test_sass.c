@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "gen/embed.h"
 #include "gen/emit.h"
 #include "gen/ptxas.h"
 #include "gen/sass_report.h"
@@ -285,6 +286,30 @@ static void expect_row(const struct row *row, const struct wl_sass_role *role) {
               row->schedule, row->causal, row->role, role->always.all, role->mask.all, role->sometimes.all,
               row->step, row->mask, row->sometimes);
     cr_expect_eq(role->whole.pipe[WL_SASS_LOCAL], 0, "%s %s uses local memory", row->schedule, row->role);
+}
+
+static bool has_rows(const char *schedule, int causal) {
+    for (size_t i = 0; i < WL_LEN(rows); i++)
+        if (!strcmp(rows[i].schedule, schedule) && rows[i].causal == causal) return true;
+    return false;
+}
+
+/* Nothing that is shipped for sm_100 is without rows, for a mask that it serves: so explain's bound is compared for all. */
+Test(sass, every_sm100_schedule_has_rows) {
+    int seen = 0;
+    for (const struct wl_embedded *file = wl_embedded_files; file->name; file++) {
+        struct wl_schedule schedule;
+        struct wl_error error = {0};
+        char name[64];
+        if (sscanf(file->name, "schedules/%63[a-z0-9_].lua", name) != 1 || strncmp(name, "sm100_", 6)) continue;
+        cr_assert_eq(wl_schedule_load(&schedule, name, NULL, 0, &error), WL_OK, "%s", error.text);
+        for (int causal = 0; causal <= 1; causal++) {
+            if (schedule.masks != WL_MASKS_ANY && (schedule.masks == WL_MASKS_CAUSAL) != causal) continue;
+            cr_expect(has_rows(name, causal), "%s causal=%d", name, causal);
+            seen++;
+        }
+    }
+    cr_expect_geq(seen, 11);
 }
 
 /* The rows of one kernel stand together; a parameter is a kernel. */
