@@ -41,6 +41,12 @@ static const struct counts sm100_correction_step = {.issue = 8, .alu = 2},
 /* Waiting for the PV before; the other S tile's turn. */
 static const struct counts sm100_correction_stage = {.issue = 8, .alu = 7};
 
+/* Rescaling O in every step: packed products, and tensor memory in and out by 64 columns. */
+static struct counts sm100_rescale(const struct wl_plan *plan) {
+    const double pv = plan->head_dim_pv;
+    return (struct counts){.issue = pv / 2 + 3 * pv / 64 + 3, .fma = pv};
+}
+
 static struct counts sm100_softmax(const struct wl_plan *plan) {
     const int n = plan->schedule.tile_n, degree = plan->poly.degree;
     const double pairs = n / 2.0, poly = plan->exp2_pairs, mufu = pairs - poly;
@@ -69,11 +75,13 @@ static void sm100_forward(const struct wl_plan *plan, struct wl_cost *cost) {
     add_row(cost, "smem", "K and V written by TMA", "B", kv_bytes, arch->smem_bytes_clk);
     add_row(cost, "smem", "rescale factors", "B", q * m * 4 * 2, arch->smem_bytes_clk);
     add_row(cost, "tmem", "S read by softmax", "B", q * m * n * 4, arch->tmem_read_bytes);
+    if (s->rescale_always) add_row(cost, "tmem", "O read by correction", "B", q * m * pv * 4, arch->tmem_read_bytes);
     add_role(cost, arch, "softmax", (int)(q * m), sm100_softmax(plan));
     for (int i = 0; i < s->q_tiles; i++) {
         add_role(cost, arch, "correction", (int)m, sm100_correction_step);
         if (s->q_tiles > 1 && !plan->turns_unrolled) add_role(cost, arch, "correction", (int)m, sm100_correction_turn);
         if (s->s_stages > 1) add_role(cost, arch, "correction", (int)m, sm100_correction_stage);
+        if (s->rescale_always) add_role(cost, arch, "correction", (int)m, sm100_rescale(plan));
     }
     /* Q's descriptors, MMAs, waiting for P, commits; descriptors of K and V; of a pair, the leader's */
     double mma_warp = q * (2 * qk / 16 + n / 16 + 8) + (qk + n) / 16 + 22;

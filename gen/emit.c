@@ -180,6 +180,8 @@ static void push_plan(lua_State *L, const struct wl_plan *plan) {
     lua_setfield(L, -2, "rescale_threshold");
     lua_pushnumber(L, s->rescale_weight);
     lua_setfield(L, -2, "rescale_weight");
+    lua_pushboolean(L, s->rescale_always);
+    lua_setfield(L, -2, "rescale_always");
     lua_pushboolean(L, s->ping_pong && s->tile_m > 64);
     lua_setfield(L, -2, "ping_pong");
     set_int(L, "warpgroups", s->tile_m / 64);

@@ -47,6 +47,7 @@ struct wl_schedule {
     int exp2_degree;
     double exp2_share;
     double rescale_threshold, rescale_weight;
+    bool rescale_always;
     int p_split;
     int warp_softmax, warp_correction, warp_mma, warp_load, warp_epilogue;
     int regs_softmax, regs_correction, regs_other;

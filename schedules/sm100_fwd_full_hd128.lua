@@ -23,6 +23,7 @@ return {
   exp2_share        = 0.234375, -- 15 of 64 pairs: 98 MUFU a row of 128 keys, FlashAttention-4: 105 [UNPROVEN: needs a B200]
   rescale_threshold = 8.0,
   rescale_weight    = 0.03125,
+  rescale_always    = false,
   p_split           = 96,
 
   warp_softmax    = 0,

@@ -22,6 +22,7 @@ return {
   rescale_threshold = 8.0,      -- log2 units: how far P may grow over 1 before O is rescaled, as FlashAttention-4
   rescale_weight    = 0.03125,  -- but not by a key that has more than 1/32 of its row: its P is 1 exactly. Errors are then as with
                                 -- exact maxima, without it up to 1.9 of that: `make exp2-table`
+  rescale_always    = false,    -- true: in every step, by 1 where no maximum has grown, without vote and branch (AVO, arXiv 2603.24517) [UNPROVEN: needs a B200]
   p_split           = 96,      -- PV starts when 3/4 of P are there
 
   warp_softmax    = 0,         -- warps 0-3 and 4-7

@@ -20,6 +20,7 @@ return {
   exp2_share        = 0,       -- MUFU needs 2064 clocks a step, the MMAs 2560 [model, ptxas 13.0]
   rescale_threshold = 8.0,
   rescale_weight    = 0.03125,
+  rescale_always    = false,
   p_split           = 96,
 
   warp_softmax    = 0,

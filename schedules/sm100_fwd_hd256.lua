@@ -22,6 +22,7 @@ return {
   exp2_share        = 0,       -- the MMAs take twice as long as MUFU: 2048 and 1032 clocks a step [model]
   rescale_threshold = 8.0,
   rescale_weight    = 0.03125,
+  rescale_always    = false,
   p_split           = 96,
 
   warp_softmax    = 0,

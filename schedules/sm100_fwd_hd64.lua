@@ -20,6 +20,7 @@ return {
   exp2_share        = 0.171875, -- 11 of 64 pairs: 106 MUFU, FlashAttention-4: 113 [UNPROVEN: needs a B200]
   rescale_threshold = 8.0,
   rescale_weight    = 0.03125,
+  rescale_always    = false,
   p_split           = 96,
 
   warp_softmax    = 0,

@@ -20,6 +20,7 @@ return {
   exp2_share        = 0.25,    -- MUFU then takes as long as the MMAs: 1552 and 1536 clocks a step; 0.125: 1808 [model, ptxas 13.0]
   rescale_threshold = 8.0,
   rescale_weight    = 0.03125,
+  rescale_always    = false,
   p_split           = 96,
 
   warp_softmax    = 0,

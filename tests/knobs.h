@@ -27,6 +27,10 @@ static const struct wl_knob wl_knobs[] = {
     {"sm100_fwd_hd128", {"rescale_weight=0"}, NULL},
     {"sm100_fwd_hd128", {"rescale_weight=0.25"}, NULL},
     {"sm100_fwd_hd128", {"rescale_threshold=2.5"}, NULL},
+    {"sm100_fwd_hd128", {"rescale_always=true"}, NULL},
+    {"sm100_fwd_hd128", {"rescale_always=true"}, "causal=true"},
+    {"sm100_fwd_hd256", {"rescale_always=true"}, NULL}, /* two S stages */
+    {"sm100_fwd_hd64",  {"rescale_always=true"}, "cta_pair=true"},
     {"sm100_fwd_hd128", {"stages_kv=2"}, NULL},
     {"sm100_fwd_hd64",  {"stages_kv=2"}, NULL},
     {"sm100_fwd_hd64",  {"stages_kv=3"}, NULL},

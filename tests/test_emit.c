@@ -122,6 +122,29 @@ Test(emit, ptx_of_hd128_is_at_most_110_kB) {
     }
 }
 
+/* At a tile's end correction divides and stores one query tile's O while the next one's PV runs: its o_full is committed before. */
+Test(emit, o_is_told_before_the_next_query_tiles_pv) {
+    static const char *const overrides[] = {"causal=false", "cta_pair=true"};
+    for (size_t i = 0; i < WL_LEN(overrides); i++) {
+        struct wl_plan plan;
+        struct wl_text ptx = {0};
+        char told[2][32];
+        emit("sm100_fwd_hd128", &overrides[i], 1, &plan, &ptx);
+        const struct wl_plan_barrier *o_full = wl_plan_barrier(&plan, "o_full");
+        cr_assert(o_full && o_full->count == 2);
+        for (int q = 0; q < 2; q++) snprintf(told[q], sizeof told[q], "[%%smem + %d]", o_full->offset + 8 * q);
+        const char *first = strstr(ptx.bytes, "\nMMA_LAST:");
+        first = first ? strstr(first, told[0]) : NULL;
+        cr_assert(first, "%s", overrides[i]);
+        const char *second = strstr(first, told[1]);
+        cr_assert(second, "%s", overrides[i]);
+        int between = 0;
+        for (const char *at = first; (at = strstr(at, "tcgen05.mma")) && at < second; at++) between++;
+        cr_expect_eq(between, plan.schedule.tile_n / 16, "%s: %d MMAs", overrides[i], between);
+        wl_text_fini(&ptx);
+    }
+}
+
 ParameterizedTestParameters(emit, ptxas_takes) { return wl_test_rows(WL_LEN(kernels)); }
 ParameterizedTest(size_t *i, emit, ptxas_takes) {
     const struct kernel *kernel = &kernels[*i];
