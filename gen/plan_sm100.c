@@ -168,10 +168,9 @@ enum wl_status wl_plan_sm100_forward(struct wl_plan *plan, struct wl_error *erro
                               s->s_stages, s->q_tiles);
     plan->kernel = "sm100/forward/kernel";
     plan_tiles(plan);
-    /* code of its own for each query tile: 12 instructions less a step [ptxas 13.0]. Of head_dim 128 that is 8 kB of PTX, which the
-    ** bits of a causal mask leave no room for; and beside what clc keeps of its ring of tiles registers do not suffice */
-    const bool plain = !plan->causal && plan->scheduler != WL_SCHEDULER_CLC;
-    plan->turns_unrolled = s->q_tiles > 1 && plan->head_dim_pv <= (plain ? 128 : 64);
+    /* code of its own for each query tile: 12 instructions less a step [ptxas 13.0]. Beside what clc keeps of its ring of tiles
+    ** registers do not suffice for that at head_dim 128 */
+    plan->turns_unrolled = s->q_tiles > 1 && plan->head_dim_pv <= (plan->scheduler == WL_SCHEDULER_CLC ? 64 : 128);
     plan->p_split = s->p_split < s->tile_n ? s->p_split : s->tile_n;
     enum wl_status status = plan_roles(plan, error);
     if (status == WL_OK) status = plan_tmem(plan, error);

@@ -34,6 +34,7 @@ struct piece {
 
 struct line {
     uint32_t first, count; /* of the file's pieces */
+    int loc;               /* the line that its .loc names */
 };
 
 struct file {
@@ -178,6 +179,11 @@ static void count_parts(const struct file *file, size_t *lines, size_t *pieces) 
     }
 }
 
+static bool opens_function(const char *p, const char *end) {
+    while (p < end && isspace((unsigned char)*p)) p++;
+    return end - p > 9 && !strncmp(p, "function ", 9);
+}
+
 static void translate(lua_State *L, struct file *file) {
     struct expander *expander = file->expander;
     size_t lines, pieces;
@@ -189,14 +195,21 @@ static void translate(lua_State *L, struct file *file) {
     wl_text_printf(&expander->scratch, "local _text=...;");
     const char *p = file->text, *stop = file->text + file->bytes;
     uint32_t used = 0;
-    for (int line = 1; p < stop; line++) {
+    const bool library = !strncmp(file->name, "lib/", 4);
+    for (int line = 1, function = 0; p < stop; line++) {
         const char *end = memchr(p, '\n', (size_t)(stop - p)), *next = end ? end + 1 : stop;
         if (!end) end = stop;
         const char *first = p;
         while (first < end && isspace((unsigned char)*first)) first++;
         file->lines[line].first = used;
-        if (is_lua(first, end)) wl_text_append(&expander->scratch, first + 1, (size_t)(end - first - 1));
-        else if (!is_note(first, end)) translate_text(L, file, line, p, end);
+        if (is_lua(first, end)) {
+            wl_text_append(&expander->scratch, first + 1, (size_t)(end - first - 1));
+            if (opens_function(first + 1, end)) function = 0;
+        } else if (!is_note(first, end)) {
+            if (!function) function = line;
+            file->lines[line].loc = library ? function : line;
+            translate_text(L, file, line, p, end);
+        }
         used += file->lines[line].count;
         wl_text_append(&expander->scratch, "\n", 1);
         p = next;
@@ -262,7 +275,7 @@ static int text_line(lua_State *L) {
     }
     int loc = file->loc ? file->loc : expander->row_count + 1;
     if (scratch->failed || expander->weave.out->failed) return out_of_memory(L, expander);
-    if (wl_weave_line(&expander->weave, loc, line, text, length) && !file->loc) {
+    if (wl_weave_line(&expander->weave, loc, row->loc, text, length) && !file->loc) {
         file->loc = loc;
         expander->rows[expander->row_count++] = file->path;
     }

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <lua.h>
@@ -189,6 +190,26 @@ static const struct {
     {"$(hex(0.5))", "T/main.ptx:1: bad argument #1 to 'hex' (number has no integer representation)"},
     {"| _text(77)", "T/main.ptx:1: _text is not for templates"},
 };
+
+/* All lines of a function of lib/ are led to its first line of text. */
+Test(template, lines_of_lib) {
+    struct wl_text out = {0};
+    struct wl_error error = {0};
+    char lib[128];
+    write_template("main", "| include 'lib/two'\n.entry k()\n{\n| two(1)\n mid.b32 x;\n| two(0)\n| three()\n}\n");
+    snprintf(lib, sizeof lib, "%s/lib", folder);
+    cr_assert_eq(mkdir(lib, 0777), 0);
+    write_template("lib/two", "| function two(n)\n|   if n > 0 then\n a.b32 x;\n|   end\n b.b32 x;\n| end\n| function three()\n c.b32 x;\n d.b32 x;\n| end\n");
+    cr_expect_eq(wl_template_expand("main", globals, NULL, &out, &error), WL_OK, "%s", error.text);
+    cr_expect_str_eq(shorten(out.bytes),
+                     ".entry k()\n{\n.loc 1 3 0\n a.b32 x;\n b.b32 x;\n.loc 2 5 0\n mid.b32 x;\n.loc 1 3 0\n b.b32 x;\n.loc 1 8 0\n c.b32 x;\n"
+                     " d.b32 x;\n}\n.file 1 \"T/lib/two.ptx\"\n.file 2 \"T/main.ptx\"\n");
+    wl_text_fini(&out);
+    snprintf(lib, sizeof lib, "%s/lib/two.ptx", folder);
+    unlink(lib);
+    snprintf(lib, sizeof lib, "%s/lib", folder);
+    rmdir(lib);
+}
 
 Test(template, what_is_refused, .timeout = 60) {
     write_template("user", "| function use(x)\n$(x)\n| end\n");
