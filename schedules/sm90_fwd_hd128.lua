@@ -11,8 +11,7 @@ return {
   tile_n       = 128,          -- keys a step; S takes tile_n / 2 registers a thread, P half of that, O 64
   stages_q     = 2,            -- the next tile of Q is loaded while this one is computed
   stages_kv    = 5,            -- ring slots of 32768 B shared by K and V; 6 do not fit
-  ping_pong    = true,         -- off it is 4 % slower without a mask, on an H200 on 2026-12-01; causal it is quicker, hence
-                               -- sm90_fwd_causal_hd128.lua; cluster = 2 was 28 to 33 % slower there
+  ping_pong    = true,         -- off it is 0 to 6 % slower on an H200 on 2026-12-01; cluster = 2 is as quick, causal up to 9 % slower
   rescale      = "early",      -- 4 to 8 % above "late" at every length, on an H200 on 2026-11-25; also tried then:
                                -- tile_n = 144 and 160 (stages_kv = 4), 10 % slower at 1k and no quicker at 16k;
                                -- tile_m = 192 with tile_n = 80, 15 % slower at 1k

@@ -216,7 +216,7 @@ static const struct row {
     {"pack --list x --json",                                        0, "\"entry\": \"sm90_fwd_hd96_fp16_d96_causal\""},
     {"pack -o y sm100_fwd_hd64 --head-dim 64 --target sm_103a --ptx", 0, "sm_103a  sm100_fwd_hd64_bf16_d64_full"},
     {"pack -o y --head-dim 128 --causal both --target sm_100a --ptx", 0, "sm_100a  sm100_fwd_hd128_bf16_d128_causal"},
-    {"pack -o y --head-dim 128 --causal both --target sm_90a --ptx", 0, "sm_90a   sm90_fwd_causal_hd128_bf16_d128_causal"},
+    {"pack -o y --head-dim 128 --causal both --target sm_90a --ptx", 0, "sm_90a   sm90_fwd_hd128_bf16_d128_causal"},
     {"pack -o y --head-dim 192 --head-dim-v 128 --target sm_100a --ptx", 0, "sm100_fwd_hd192_bf16_d192v128_full"},
     {"pack -o y sm100_fwd_full_hd128 --head-dim 128 --causal yes",  2, "no schedule given serves 128"},
     {"pack --list z",                                               2, "z: cannot open the bundle"},

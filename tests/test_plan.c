@@ -49,7 +49,7 @@ static const struct refusal {
     {"sm100_fwd_hd256", {"cta_pair=false"}, 256, WL_ERR_FIT, "tile_n", "two stages of 65536 B"},
     {"sm100_fwd_hd256", {"stages_kv=4"}, 256, WL_ERR_FIT, "stages_kv", "(3 fit)"},
     {"sm100_fwd_full_hd128", {"causal=true"}, 128, WL_ERR_INPUT, "causal", "masks = \"full\""},
-    {"sm90_fwd_causal_hd128", {"causal=false"}, 128, WL_ERR_INPUT, "causal", "masks = \"causal\""},
+    {"sm90_fwd_hd128", {"masks=causal", "causal=false"}, 128, WL_ERR_INPUT, "causal", "masks = \"causal\""},
     {"sm90_fwd_hd128", {"cta_pair=true"}, 128, WL_ERR_INPUT, "cta_pair", "no such field"},
     {"sm100_fwd_hd128", {NULL}, 100, WL_ERR_INPUT, "head_dim", "multiple of 8"},
 };

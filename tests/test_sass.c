@@ -228,8 +228,6 @@ static const struct row {
     {"sm100_fwd_hd96",       1, "mma",         196,   0,   0},
     {"sm100_fwd_hd96",       1, "correction",   20,   0, 120},
     {"sm100_fwd_hd96",       1, "softmax",     517, 163,  15},
-    {"sm90_fwd_causal_hd128", 1, "load",  62,   0,   0},
-    {"sm90_fwd_causal_hd128", 1, "consumer", 415, 135,  64},
     {"sm90_fwd_hd128",  0, "load",         62,   0,   0},
     {"sm90_fwd_hd128",  0, "consumer",    420,  99,  64},
     {"sm90_fwd_hd128",  1, "load",         62,   0,   0},

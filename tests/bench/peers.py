@@ -14,7 +14,7 @@ import argparse, ctypes as C, datetime, json, math, os, platform, random, statis
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
-SHIPPED = [f"sm90_fwd_{name}" for name in ("hd64", "hd96", "hd128", "causal_hd128", "hd192", "hd256")]
+SHIPPED = [f"sm90_fwd_{name}" for name in ("hd64", "hd96", "hd128", "hd192", "hd256")]
 
 
 # ---- build: cubins and launch records ----
