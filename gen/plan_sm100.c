@@ -168,9 +168,8 @@ enum wl_status wl_plan_sm100_forward(struct wl_plan *plan, struct wl_error *erro
                               s->s_stages, s->q_tiles);
     plan->kernel = "sm100/forward/kernel";
     plan_tiles(plan);
-    /* code of its own for each query tile: 12 instructions less a step [ptxas 13.0]. Beside what clc keeps of its ring of tiles
-    ** registers do not suffice for that at head_dim 128 */
-    plan->turns_unrolled = s->q_tiles > 1 && plan->head_dim_pv <= (plan->scheduler == WL_SCHEDULER_CLC ? 64 : 128);
+    /* code of its own for each query tile: 12 instructions less a step [ptxas 13.0] */
+    plan->turns_unrolled = s->q_tiles > 1 && plan->head_dim_pv <= 128;
     plan->p_split = s->p_split < s->tile_n ? s->p_split : s->tile_n;
     enum wl_status status = plan_roles(plan, error);
     if (status == WL_OK) status = plan_tmem(plan, error);

@@ -170,18 +170,35 @@ void wl_tune_score(const struct wl_tune *tune, struct wl_tune_candidate *c) {
     if (tune->problem_count) c->score = exp(sum / tune->problem_count);
 }
 
-/* What a candidate is ranked by: less than a thousandth is no reason to leave the schedule as it stands. */
-static double merit(const struct wl_tune *tune, int i) {
-    return tune->candidates[i].score * (i == 0 ? 1.001 : 1.0);
+/* Fields in which a candidate differs from the schedule as it stands. */
+static int changes(const struct wl_tune *tune, int i) {
+    int count = 0;
+    for (int k = 0; k < tune->base.tune_count; k++)
+        count += tune->candidates[i].value[k] != tune->candidates[0].value[k];
+    return count;
 }
 
-int wl_tune_rank(const struct wl_tune *tune, int *order) {
-    int count = 0;
-    for (int i = 0; i < tune->count; i++) {
-        if (tune->candidates[i].state != WL_TUNE_DONE) continue;
-        int at = count++;
-        for (; at && merit(tune, order[at - 1]) < merit(tune, i); at--) order[at] = order[at - 1];
+/* Stands before: the better, or among those as good as the best the one that changes less. */
+static bool before(const struct wl_tune *tune, int i, int j, bool as_good) {
+    if (as_good) return changes(tune, i) < changes(tune, j);
+    return tune->candidates[i].score > tune->candidates[j].score;
+}
+
+static void sort(const struct wl_tune *tune, int *order, int count, bool as_good) {
+    for (int k = 1; k < count; k++) {
+        int i = order[k], at = k;
+        for (; at && before(tune, i, order[at - 1], as_good); at--) order[at] = order[at - 1];
         order[at] = i;
     }
+}
+
+/* Less than a thousandth is no reason to change the schedule: the model is blind to much, a measurement is noisy. */
+int wl_tune_rank(const struct wl_tune *tune, int *order) {
+    int count = 0, as_good = 0;
+    for (int i = 0; i < tune->count; i++)
+        if (tune->candidates[i].state == WL_TUNE_DONE) order[count++] = i;
+    sort(tune, order, count, false);
+    while (as_good < count && tune->candidates[order[as_good]].score * 1.001 >= tune->candidates[order[0]].score) as_good++;
+    sort(tune, order, as_good, true);
     return count;
 }

@@ -83,7 +83,7 @@ double wl_tune_estimate(const struct wl_plan *plan, const struct wl_cost *cost,
 enum wl_status wl_tune_model(const struct wl_tune *tune, struct wl_tune_candidate *candidate, bool *counted,
                              struct wl_error *error);
 
-/* The done candidates, best first, in order[]; returns how many. */
+/* The done candidates, best first, in order[]; returns how many. Those within a thousandth of the best by how little they change. */
 int wl_tune_rank(const struct wl_tune *tune, int *order);
 
 /* The schedule of a candidate as Lua, each tuned field with its evidence. device: what was measured on; how:

@@ -33,7 +33,7 @@ return {
   warp_load       = 14,
 
   regs_softmax    = 176,
-  regs_correction = 104,       -- with 80 scheduler = "clc" spills [ptxas 13.0]
+  regs_correction = 104,       -- 64 columns of O at a time, with scheduler = "clc" too
   regs_other      = 56,        -- 2 * 176 + 104 + 56 = 512
 
   scheduler       = "auto",

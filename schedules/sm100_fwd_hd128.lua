@@ -32,7 +32,7 @@ return {
   warp_load       = 14,
 
   regs_softmax    = 192,       -- a row of S is 128 registers
-  regs_correction = 80,        -- 32 columns of O at a time
+  regs_correction = 80,        -- 64 columns of O at a time; 32 with clc, which keeps more
   regs_other      = 48,        -- 2 * 192 + 80 + 48 = 512: all registers of the SM
 
   scheduler       = "auto",    -- persistent; longest tiles first under the mask

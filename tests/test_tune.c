@@ -160,6 +160,25 @@ Test(tune, estimate_counts_tiles, .init = set_up, .fini = tear_down) {
     wl_tune_fini(&tune);
 }
 
+/* The model is blind to much: of candidates that are as good the one nearest to the schedule comes first. */
+Test(tune, equals_that_change_less_come_first, .init = set_up, .fini = tear_down) {
+    struct wl_tune tune;
+    int order[16];
+    init(&tune, "{tile_n = {96, 128}, stages_kv = {2, 5}, ping_pong = {true, false}}", NULL, 0);
+    cr_assert_eq(wl_tune_expand(&tune), 8);
+    for (int i = 0; i < tune.count; i++) {
+        bool quick = strstr(tune.candidates[i].choice, "tile_n=96") != NULL;
+        tune.candidates[i].ms[0] = quick ? 1 : 2;
+        tune.candidates[i].state = WL_TUNE_DONE;
+        wl_tune_score(&tune, &tune.candidates[i]);
+    }
+    cr_assert_eq(wl_tune_rank(&tune, order), 8);
+    cr_expect_str_eq(tune.candidates[order[0]].choice, "tile_n=96 stages_kv=5 ping_pong=true");
+    cr_expect_str_eq(tune.candidates[order[3]].choice, "tile_n=96 stages_kv=2 ping_pong=false");
+    cr_expect_eq(order[4], 0, "the schedule as it stands");
+    wl_tune_fini(&tune);
+}
+
 Test(tune, goes_on, .init = set_up, .fini = tear_down) {
     struct wl_tune tune, again;
     struct wl_text state = {0};
