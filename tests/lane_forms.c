@@ -1,5 +1,6 @@
 #include "tests/lane_forms.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -98,89 +99,99 @@ static int type_width(const char *mnemonic, int from_end) {
     return bits < 16 ? 16 : bits;
 }
 
-static size_t add(char *out, size_t bytes, size_t at, const char *text) {
-    int n = snprintf(out + at, bytes - at, "%s", text);
-    return at + (size_t)n;
+/* ---- entries ---- */
+
+/* What does not fit is left out, and then at == bytes. */
+struct text {
+    char *out;
+    size_t bytes, at;
+};
+
+__attribute__((format(printf, 2, 3))) static void put(struct text *t, const char *format, ...) {
+    size_t left = t->bytes - t->at;
+    va_list args;
+    va_start(args, format);
+    int n = vsnprintf(t->out + t->at, left, format, args);
+    va_end(args);
+    t->at += n < 0 || (size_t)n >= left ? left : (size_t)n;
+}
+
+/* Registers, and where the thread's input and output are. */
+static void put_head(struct text *t, const char *name) {
+    put(t,
+        ".visible .entry %s(.param .u64 in, .param .u64 out) {\n"
+        ".reg .b64 %%in, %%out, %%t, %%rd<8>, %%dd;\n"
+        ".reg .b32 %%i, %%j, %%r<8>, %%dr, %%z; .reg .b16 %%h<8>, %%dh; .reg .pred %%p<8>, %%dp, %%dq;\n"
+        "ld.param.u64 %%in, [in]; ld.param.u64 %%out, [out]; mov.u32 %%i, %%ctaid.x; mov.u32 %%j, %%tid.x; "
+        "mad.lo.u32 %%i, %%i, 32, %%j;\n"
+        "mul.wide.u32 %%t, %%i, 8; add.u64 %%in, %%in, %%t; mul.wide.u32 %%t, %%i, 4; "
+        "add.u64 %%out, %%out, %%t;\n"
+        "mov.b64 %%dd, 0; mov.b32 %%dr, 0; mov.b16 %%dh, 0; setp.ne.u32 %%dp, %%i, %%i; "
+        "setp.ne.u32 %%dq, %%i, %%i;\n",
+        name);
+}
+
+/* The prefix of registers of so many bits, 0 for predicates. */
+static const char *prefix(int bits) {
+    return bits == 64 ? "%rd" : bits == 32 ? "%r" : bits == 16 ? "%h" : "%p";
+}
+
+/* Reads source k into a register of so many bits, whose number is k. */
+static void put_source(struct text *t, int k, int bits) {
+    put(t, "ld.global.b64 %%rd%d, [%%in + %d];\n", k, (k - 1) % LANE_SOURCES * LANE_THREADS * 8);
+    if (bits == 32) put(t, "cvt.u32.u64 %%r%d, %%rd%d;\n", k, k);
+    if (bits == 16) put(t, "cvt.u16.u64 %%h%d, %%rd%d;\n", k, k);
+    if (bits == 0)
+        put(t, "cvt.u32.u64 %%r%d, %%rd%d; and.b32 %%r%d, %%r%d, 1; setp.ne.u32 %%p%d, %%r%d, 0;\n", k, k, k,
+            k, k, k);
+}
+
+/* The instruction; of extended precision, a carry or borrow before it, and what it leaves behind. */
+static void put_instruction(struct text *t, const char *mnemonic, const char *operands) {
+    bool subtracts = strncmp(mnemonic, "sub", 3) == 0;
+    if (strncmp(mnemonic, "addc", 4) == 0 || strncmp(mnemonic, "subc", 4) == 0 ||
+        strncmp(mnemonic, "madc", 4) == 0)
+        put(t, "ld.global.b32 %%z, [%%in + 65536];\n%s;\n",
+            subtracts ? "sub.cc.u32 %z, %z, 0x7f000000" : "add.cc.u32 %z, %z, %z");
+    put(t, "%s %s;\n", mnemonic, operands);
+    if (strstr(mnemonic, ".cc."))
+        put(t, "%s.u32 %%z, 0, 0; setp.ne.u32 %%dq, %%z, 0;\n", subtracts ? "subc" : "addc");
+}
+
+/* Writes the destination, of so many bits, and both predicates. */
+static void put_results(struct text *t, int bits) {
+    if (bits == 32) put(t, "cvt.u64.u32 %%dd, %%dr;\n");
+    if (bits == 16) put(t, "cvt.u64.u16 %%dd, %%dh;\n");
+    put(t,
+        "mov.b64 {%%r0, %%z}, %%dd;\nst.global.b32 [%%out], %%r0;\nst.global.b32 [%%out + %d], %%z;\n"
+        "selp.b32 %%z, 1, 0, %%dp; st.global.b32 [%%out + %d], %%z;\nselp.b32 %%z, 1, 0, %%dq; "
+        "st.global.b32 [%%out + %d], %%z;\nret;\n}\n",
+        LANE_THREADS * 4, LANE_THREADS * 8, LANE_THREADS * 12);
 }
 
 bool lane_entry(const struct emu_row *row, const char *mnemonic, const char *name, char *out, size_t bytes) {
     struct columns c = split(row->operands);
-    bool third = strstr(mnemonic, ".and.") || strstr(mnemonic, ".or.") || strstr(mnemonic, ".xor.");
-    char line[512], body[1024] = "", operands[512] = "";
-    size_t at = 0;
-    int dest = width(c.text[0] + 1);
-    bool pair = strstr(c.text[0], "|pred") != NULL;
-    snprintf(
-        line, sizeof line,
-        ".visible .entry %s(.param .u64 in, .param .u64 out) {\n.reg .b64 %%in, %%out, %%t, %%rd<8>, %%dd;\n"
-        ".reg .b32 %%i, %%j, %%r<8>, %%dr, %%z; .reg .b16 %%h<8>, %%dh; .reg .pred %%p<8>, %%dp, %%dq;\n",
-        name);
-    at = add(out, bytes, at, line);
-    at = add(out, bytes, at,
-             "ld.param.u64 %in, [in]; ld.param.u64 %out, [out]; mov.u32 %i, %ctaid.x; mov.u32 %j, %tid.x; "
-             "mad.lo.u32 %i, %i, 32, %j;\n"
-             "mul.wide.u32 %t, %i, 8; add.u64 %in, %in, %t; mul.wide.u32 %t, %i, 4; add.u64 %out, %out, %t;\n"
-             "mov.b64 %dd, 0; mov.b32 %dr, 0; mov.b16 %dh, 0; setp.ne.u32 %dp, %i, %i; setp.ne.u32 %dq, %i, "
-             "%i;\n");
-    if (strchr(c.text[0], '+')) dest = type_width(mnemonic, 1);
-    snprintf(operands, sizeof operands, "%s",
-             dest == 0    ? "%dp"
-             : dest == 64 ? "%dd"
-             : dest == 32 ? "%dr"
-                          : "%dh");
+    char operands[512];
+    struct text t = {out, bytes, 0}, o = {operands, sizeof operands, 0};
+    int dest = strchr(c.text[0], '+') ? type_width(mnemonic, 1) : width(c.text[0] + 1);
     if (dest == 8) return false;
-    if (pair) strcat(operands, dest == 0 ? "|%dq" : "|%dp");
+    put_head(&t, name);
+    put(&o, "%s", dest == 0 ? "%dp" : dest == 64 ? "%dd" : dest == 32 ? "%dr" : "%dh");
+    if (strstr(c.text[0], "|pred")) put(&o, "|%s", dest == 0 ? "%dq" : "%dp");
+    bool third = strstr(mnemonic, ".and.") || strstr(mnemonic, ".or.") || strstr(mnemonic, ".xor.");
     for (int k = 1; k < c.count; k++) {
-        int w = strchr(c.text[k], '+') ? type_width(mnemonic, 0) : width(c.text[k]);
-        int from = (k - 1) % LANE_SOURCES;
-        char operand[32];
-        if (strchr(c.text[k], '?') && !(third && w == 0)) continue;
-        snprintf(line, sizeof line, "ld.global.b64 %%rd%d, [%%in + %d];\n", k, from * LANE_THREADS * 8);
-        if (w >= 0) strcat(body, line);
-        if (w == 8) return false;
-        if (w == 32) snprintf(line, sizeof line, "cvt.u32.u64 %%r%d, %%rd%d;\n", k, k);
-        else if (w == 16) snprintf(line, sizeof line, "cvt.u16.u64 %%h%d, %%rd%d;\n", k, k);
-        else if (w == 0)
-            snprintf(line, sizeof line,
-                     "cvt.u32.u64 %%r%d, %%rd%d; and.b32 %%r%d, %%r%d, 1; setp.ne.u32 %%p%d, %%r%d, 0;\n", k,
-                     k, k, k, k, k);
-        else line[0] = '\0';
-        strcat(body, line);
-        if (w == -1) snprintf(operand, sizeof operand, ", 0x%x", 0xca ^ (unsigned)strlen(mnemonic));
-        else
-            snprintf(operand, sizeof operand, ", %s%d",
-                     w == 64   ? "%rd"
-                     : w == 32 ? "%r"
-                     : w == 16 ? "%h"
-                               : "%p",
-                     k);
-        strcat(operands, operand);
+        int bits = strchr(c.text[k], '+') ? type_width(mnemonic, 0) : width(c.text[k]);
+        if (strchr(c.text[k], '?') && !(third && bits == 0)) continue;
+        if (bits == 8) return false;
+        if (bits == -1) put(&o, ", 0x%x", 0xca ^ (unsigned)strlen(mnemonic));
+        else {
+            put_source(&t, k, bits);
+            put(&o, ", %s%d", prefix(bits), k);
+        }
     }
-    at = add(out, bytes, at, body);
-    /* extended precision: a carry or borrow before it, and what it leaves behind */
-    bool in = strncmp(mnemonic, "addc", 4) == 0 || strncmp(mnemonic, "subc", 4) == 0 ||
-              strncmp(mnemonic, "madc", 4) == 0;
-    bool carries = in || strstr(mnemonic, ".cc.");
-    const char *op = strncmp(mnemonic, "sub", 3) == 0 ? "sub" : "add";
-    if (in) at = add(out, bytes, at, "ld.global.b32 %z, [%in + 65536];\n");
-    if (in)
-        at = add(out, bytes, at,
-                 op[0] == 's' ? "sub.cc.u32 %z, %z, 0x7f000000;\n" : "add.cc.u32 %z, %z, %z;\n");
-    snprintf(line, sizeof line, "%s %s;\n", mnemonic, operands);
-    at = add(out, bytes, at, line);
-    if (carries && strstr(mnemonic, ".cc.")) {
-        snprintf(line, sizeof line, "%sc.u32 %%z, 0, 0; setp.ne.u32 %%dq, %%z, 0;\n", op);
-        at = add(out, bytes, at, line);
-    }
-    if (dest == 32) at = add(out, bytes, at, "cvt.u64.u32 %dd, %dr;\n");
-    if (dest == 16) at = add(out, bytes, at, "cvt.u64.u16 %dd, %dh;\n");
-    snprintf(line, sizeof line,
-             "mov.b64 {%%r0, %%z}, %%dd;\nst.global.b32 [%%out], %%r0;\nst.global.b32 [%%out + %d], %%z;\n"
-             "selp.b32 %%z, 1, 0, %%dp; st.global.b32 [%%out + %d], %%z;\nselp.b32 %%z, 1, 0, %%dq; "
-             "st.global.b32 [%%out + %d], %%z;\nret;\n}\n",
-             LANE_THREADS * 4, LANE_THREADS * 8, LANE_THREADS * 12);
-    at = add(out, bytes, at, line);
-    return at < bytes;
+    put_instruction(&t, mnemonic, operands);
+    put_results(&t, dest);
+    return t.at < bytes && o.at < sizeof operands;
 }
 
 /* ---- inputs ---- */
