@@ -9,19 +9,23 @@
 #define LEN(array) (sizeof(array) / sizeof((array)[0]))
 
 /* clang-format off */
-struct kernel { const char *schedule; int head_dim; const char *override; int head_dim_v; };
-static const struct kernel sm100[] = {{"sm100_fwd_hd64", 40, NULL, 0},   {"sm100_fwd_hd64", 64, NULL, 0}, {"sm100_fwd_hd128", 128, NULL, 0},
-                                      {"sm100_fwd_hd96", 96, NULL, 0}, {"sm100_fwd_hd64", 24, NULL, 0},
-                                      {"sm100_fwd_hd256", 256, NULL, 0}, {"sm100_fwd_hd128", 128, "cta_pair=true", 0},
-                                      {"sm100_fwd_hd64", 64, "cta_pair=true", 0},
-                                      {"sm100_fwd_hd192", 192, NULL, 128}, {"sm100_fwd_hd192", 152, NULL, 72},
-                                      {"sm100_fwd_hd64", 64, "scheduler=clc", 0}};
-static const struct kernel sm90[] = {{"sm90_fwd_hd64", 40, NULL, 0}, {"sm90_fwd_hd64", 64, NULL, 0}, {"sm90_fwd_hd128", 128, NULL, 0},
-                                     {"sm90_fwd_hd192", 192, NULL, 0}, {"sm90_fwd_hd256", 256, NULL, 0}, {"sm90_fwd_hd96", 96, NULL, 0},
-                                     {"sm90_fwd_hd128", 128, "ping_pong=false", 0}};
-static const struct { const char *name, *target; const struct kernel *kernels; size_t count; } families[WL_FAMILY_COUNT] = {
-    [WL_SM100] = {"sm100", "sm_100a", sm100, LEN(sm100)},
-    [WL_SM90] = {"sm90", "sm_90a", sm90, LEN(sm90)},
+/* New kernels go to the end: a case's seed is its number. */
+struct kernel { const char *schedule; int head_dim; const char *overrides[WL_CASE_OVERRIDES]; int head_dim_v; };
+static const struct kernel sm100[] = {{"sm100_fwd_hd64", 40, {NULL}, 0},   {"sm100_fwd_hd64", 64, {NULL}, 0}, {"sm100_fwd_hd128", 128, {NULL}, 0},
+                                      {"sm100_fwd_hd96", 96, {NULL}, 0}, {"sm100_fwd_hd64", 24, {NULL}, 0},
+                                      {"sm100_fwd_hd256", 256, {NULL}, 0}, {"sm100_fwd_hd128", 128, {"cta_pair=true"}, 0},
+                                      {"sm100_fwd_hd64", 64, {"cta_pair=true"}, 0},
+                                      {"sm100_fwd_hd192", 192, {NULL}, 128}, {"sm100_fwd_hd192", 152, {NULL}, 72},
+                                      {"sm100_fwd_hd64", 64, {"scheduler=clc"}, 0},
+                                      {"sm100_fwd_hd64", 64, {"scheduler=clc", "cta_pair=true"}, 0},
+                                      {"sm100_fwd_hd128", 128, {"scheduler=clc", "cta_pair=true"}, 0}};
+static const struct kernel sm90[] = {{"sm90_fwd_hd64", 40, {NULL}, 0}, {"sm90_fwd_hd64", 64, {NULL}, 0}, {"sm90_fwd_hd128", 128, {NULL}, 0},
+                                     {"sm90_fwd_hd192", 192, {NULL}, 0}, {"sm90_fwd_hd256", 256, {NULL}, 0}, {"sm90_fwd_hd96", 96, {NULL}, 0},
+                                     {"sm90_fwd_hd128", 128, {"ping_pong=false"}, 0}};
+/* spread: so many kernels are walked first (wl_case_spread), so that a sample stays what it was when one is added. */
+static const struct { const char *name, *target; const struct kernel *kernels; size_t count, spread; } families[WL_FAMILY_COUNT] = {
+    [WL_SM100] = {"sm100", "sm_100a", sm100, LEN(sm100), 11},
+    [WL_SM90] = {"sm90", "sm_90a", sm90, LEN(sm90), LEN(sm90)},
 };
 static const struct { int q, k; } lengths[] = {
     {1, 1}, {1, 513}, {127, 129}, {128, 128}, {300, 300}, {257, 1000}, {1024, 1024}};
@@ -34,10 +38,9 @@ static const int masks[] = {0, 1};
 const char *wl_family_name(enum wl_family family) { return families[family].name; }
 const char *wl_family_target(enum wl_family family) { return families[family].target; }
 
-size_t wl_case_count(enum wl_family family) {
-    return families[family].count * LEN(dtypes) * LEN(masks) * LEN(lengths) * LEN(heads) * LEN(batches) *
-           WL_INPUT_COUNT;
-}
+static const size_t of_kernel = LEN(dtypes) * LEN(masks) * LEN(lengths) * LEN(heads) * LEN(batches) * WL_INPUT_COUNT;
+
+size_t wl_case_count(enum wl_family family) { return families[family].count * of_kernel; }
 
 /* Takes one digit of a mixed-radix number. */
 static size_t digit(size_t *number, size_t base) {
@@ -61,8 +64,8 @@ void wl_case_get(enum wl_family family, size_t index, struct wl_trial *t) {
     size_t k = digit(&index, families[family].count);
     t->schedule = families[family].kernels[k].schedule;
     t->head_dim = families[family].kernels[k].head_dim;
-    t->overrides = &families[family].kernels[k].override;
-    t->override_count = t->overrides[0] != NULL;
+    t->overrides = families[family].kernels[k].overrides;
+    while (t->override_count < WL_CASE_OVERRIDES && t->overrides[t->override_count]) t->override_count++;
     t->head_dim_v = families[family].kernels[k].head_dim_v;
 }
 
@@ -70,16 +73,25 @@ static double scores(const struct wl_trial *t) {
     return (double)t->batch * (double)t->heads * (double)t->seq_q * (double)t->seq_k;
 }
 
-size_t wl_case_spread(enum wl_family family, size_t index, double max_scores) {
+/* The *index-th of a walk over cases first .. first + count - 1; false: there are fewer, and *index is less by as many. */
+static bool walk(enum wl_family family, size_t first, size_t count, double max_scores, size_t *index, size_t *found) {
     /* coprime to the number of cases and no multiple of an axis, so that every axis moves at each step */
-    const size_t step = 1247, count = wl_case_count(family);
+    const size_t step = 1247;
     size_t at = 0;
     for (size_t tries = 0; tries < count; tries++, at = (at + step) % count) {
         struct wl_trial trial;
-        wl_case_get(family, at, &trial);
+        wl_case_get(family, first + at, &trial);
+        *found = first + at;
         if (max_scores > 0 && scores(&trial) > max_scores) continue;
-        if (!index--) return at;
+        if (!(*index)--) return true;
     }
+    return false;
+}
+
+size_t wl_case_spread(enum wl_family family, size_t index, double max_scores) {
+    size_t older = families[family].spread * of_kernel, newer = wl_case_count(family) - older, found;
+    if (walk(family, 0, older, max_scores, &index, &found)) return found;
+    if (walk(family, older, newer, max_scores, &index, &found)) return found;
     return 0; /* index is past the last: the walk starts over */
 }
 

@@ -7,6 +7,7 @@
 
 #include "runtime/trial.h"
 
+enum { WL_CASE_OVERRIDES = 2 }; /* of a case's schedule, at most */
 enum wl_family { WL_SM100, WL_SM90, WL_FAMILY_COUNT };
 const char *wl_family_name(enum wl_family family);   /* "sm100" */
 const char *wl_family_target(enum wl_family family); /* "sm_100a" */

@@ -69,12 +69,12 @@ static bool run_case(struct wl_driver *driver, const struct arguments *a, size_t
     struct wl_trial_result result = {0};
     static struct wl_error error;
     char text[4096], command[512];
-    const char *overrides[SETS_MAX + 1];
+    const char *overrides[SETS_MAX + WL_CASE_OVERRIDES];
     error = (struct wl_error){0};
     wl_case_get(a->family, index, &trial);
     trial.seed += a->seed;
-    int own = trial.override_count; /* 0 or 1 (cases.c) */
-    if (own) overrides[0] = trial.overrides[0];
+    int own = trial.override_count;
+    memcpy(overrides, trial.overrides, (size_t)own * sizeof *overrides);
     memcpy(overrides + own, a->sets, (size_t)a->set_count * sizeof *overrides);
     trial.overrides = overrides;
     trial.override_count = own + a->set_count;
