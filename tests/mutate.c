@@ -92,6 +92,7 @@ static const struct run {
     {"random:2", 2, 300, 300}, {"random:3", 1, 257, 400},
     {"eager", 3, 300, 300}, /* more tiles than slots of their ring, and no try_cancel that fails for no reason */
     {"late", 2, 64, 900}, /* sm90: warpgroups without rows, whose ring goes round within a tile */
+    {"late", 5, 300, 300}, /* a pair's ring of tiles goes round twice */
 };
 
 enum outcome { SURVIVED, JUDGED, STUCK, WRONG, FAULT, BROKEN, OUTCOMES }; /* broken: no run, so no verdict */
