@@ -81,8 +81,8 @@ static void put_peers(const struct wl_sass_report *r, struct wl_text *out) {
              "others: both query tiles)\n");
     for (int i = 0; i < r->peer_count; i++) {
         const struct wl_sass_peer *p = &r->peers[i];
-        double goal = GOAL * p->theirs;
-        wl_text_printf(out, "  %-11s %-15s %5d  theirs %4d  %.2f  %s %.0f\n", p->role, p->what, p->ours,
+        int goal = (int)(GOAL * p->theirs);
+        wl_text_printf(out, "  %-11s %-15s %5d  theirs %4d  %.2f  %s %d\n", p->role, p->what, p->ours,
                        p->theirs, (double)p->ours / p->theirs, p->ours <= goal ? "within" : "above", goal);
     }
 }
