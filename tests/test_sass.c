@@ -296,7 +296,7 @@ static bool has_rows(const char *schedule, int causal) {
     return false;
 }
 
-/* Nothing that is shipped for sm_100 is without rows, for a mask that it serves: so explain's bound is compared for all. */
+/* No shipped schedule is without rows, for a mask that it serves: so explain's bound is compared for all. */
 Test(sass, every_schedule_has_rows) {
     int seen = 0;
     for (const struct wl_embedded *file = wl_embedded_files; file->name; file++) {
