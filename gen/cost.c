@@ -55,8 +55,8 @@ static struct counts sm100_softmax(const struct wl_plan *plan) {
     c.fma += 2 * pairs + 2 * pairs; /* scale, sum */
     c.alu += pairs;                 /* pack to 16 bits */
     c.mufu += 2 * mufu;
-    c.fma += poly * 2 * (3 + degree - 1 + 1); /* n, e by two, Horner, exponent */
-    c.issue += n / 2.0 + 2 + 3 * pairs + 2 * mufu + poly * (6 + degree - 1);
+    c.fma += poly * 2 * (3 + degree); /* n, e by two, Horner (a step less than its degree), exponent */
+    c.issue += n / 2.0 + 2 + 3 * pairs + 2 * mufu + poly * (5 + degree);
     c.issue += n / 32.0 + n / 32.0; /* tensor memory in and out */
     if (plan->schedule.s_stages > 1) c.issue += 7, c.alu += 7; /* the other S tile's turn */
     return c;
@@ -103,8 +103,8 @@ static struct counts sm90_consumer(const struct wl_plan *plan) {
     c.alu += values + values / 2; /* maxima, pack */
     c.fma += 2 * values;          /* scale, sum */
     c.mufu += mufu;
-    c.fma += poly * (4 + degree - 1 + 1);
-    c.issue += values * 3.5 + mufu + poly * (5 + degree - 1);
+    c.fma += poly * (4 + degree); /* clamp, then as on sm_100 */
+    c.issue += values * 3.5 + mufu + poly * (4 + degree);
     c.issue += 3 * plan->head_dim_qk / 16.0 + 2 * plan->schedule.tile_n / 16.0;
     return c;
 }

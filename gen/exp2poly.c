@@ -8,7 +8,6 @@
 #include <math.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <string.h>
 
 #define UNKNOWNS_MAX (WL_EXP2_DEGREE_MAX + 1) /* the coefficients but c[0], and the levelled error */
 #define GRID         512
@@ -149,18 +148,6 @@ static bool find_floats(struct wl_exp2poly *poly, double scale, double h, int wh
     return false;
 }
 
-static float to_float(uint32_t bits) {
-    float f;
-    memcpy(&f, &bits, sizeof f);
-    return f;
-}
-
-static uint32_t to_bits(float f) {
-    uint32_t bits;
-    memcpy(&bits, &f, sizeof bits);
-    return bits;
-}
-
 static float polynomial(const struct wl_exp2poly *poly, float e) {
     float p = e;
     for (int i = poly->degree - 2; i >= 0; i--) p = fmaf(p, e, poly->a[i]);
@@ -222,7 +209,8 @@ enum wl_status wl_exp2poly_fit(struct wl_exp2poly *poly, int degree, struct wl_e
 }
 
 float wl_exp2poly_eval(const struct wl_exp2poly *poly, float y) {
-    float t = poly->magic + (float)(int)(y * 256) / 256;
-    float e = fmaf(y, poly->k, fmaf(-t, poly->k, poly->r));
-    return to_float(to_bits(polynomial(poly, e)) + (to_bits(t) << 23));
+    union { float f; uint32_t bits; } t = {poly->magic + (float)(int)(y * 256) / 256}, p;
+    p.f = polynomial(poly, fmaf(y, poly->k, fmaf(-t.f, poly->k, poly->r)));
+    p.bits += t.bits << 23;
+    return p.f;
 }

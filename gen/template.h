@@ -9,7 +9,7 @@
  *
  * Each PTX line is led back: the expander writes `.file` rows and a `.loc FILE LINE 0` whenever the template line
  * changes between instructions; the rows go where a line `.files` stands, else to the end. All lines of a function of lib/
- * are led to its first: what matters is who called it, and PTX is a tenth shorter. Errors (Lua's or the
+ * are led to its first: what matters is who called it, and PTX is 5 % shorter. Errors (Lua's or the
  * expander's) name template file and line, and the line of another template that called there.
  *
  * The Lua state is sandboxed as in schedule.h. Templates come from $WARPLOOM_TEMPLATES (a folder) where set, else from
