@@ -14,6 +14,16 @@ static void set_int(lua_State *L, const char *key, lua_Integer value) {
     lua_setfield(L, -2, key);
 }
 
+static void set_number(lua_State *L, const char *key, double value) {
+    lua_pushnumber(L, value);
+    lua_setfield(L, -2, key);
+}
+
+static void set_bool(lua_State *L, const char *key, bool value) {
+    lua_pushboolean(L, value);
+    lua_setfield(L, -2, key);
+}
+
 static void set_text(lua_State *L, const char *key, const char *value) {
     lua_pushstring(L, value);
     lua_setfield(L, -2, key);
@@ -168,22 +178,15 @@ static void push_plan(lua_State *L, const struct wl_plan *plan) {
     set_text(L, "scheduler", wl_field_choice(WL_FIELD_scheduler, plan->scheduler, choice, sizeof choice));
     set_text(L, "rescale", wl_field_choice(WL_FIELD_rescale, s->rescale, choice, sizeof choice));
     set_text(L, "head_order", wl_field_choice(WL_FIELD_head_order, plan->head_order, choice, sizeof choice));
-    lua_pushboolean(L, plan->longest_first);
-    lua_setfield(L, -2, "longest_first");
-    lua_pushboolean(L, plan->turns_unrolled);
-    lua_setfield(L, -2, "turns_unrolled");
+    set_bool(L, "longest_first", plan->longest_first);
+    set_bool(L, "turns_unrolled", plan->turns_unrolled);
     set_text(L, "dtype", plan->dtype == WL_BF16 ? "bf16" : "f16");
     set_text(L, "cvt_pack", plan->dtype == WL_BF16 ? "cvt.rn.bf16x2.f32" : "cvt.rn.f16x2.f32");
-    lua_pushboolean(L, plan->causal);
-    lua_setfield(L, -2, "causal");
-    lua_pushnumber(L, s->rescale_threshold);
-    lua_setfield(L, -2, "rescale_threshold");
-    lua_pushnumber(L, s->rescale_weight);
-    lua_setfield(L, -2, "rescale_weight");
-    lua_pushboolean(L, s->rescale_always);
-    lua_setfield(L, -2, "rescale_always");
-    lua_pushboolean(L, s->ping_pong && s->tile_m > 64);
-    lua_setfield(L, -2, "ping_pong");
+    set_bool(L, "causal", plan->causal);
+    set_number(L, "rescale_threshold", s->rescale_threshold);
+    set_number(L, "rescale_weight", s->rescale_weight);
+    set_bool(L, "rescale_always", s->rescale_always);
+    set_bool(L, "ping_pong", s->ping_pong && s->tile_m > 64);
     set_int(L, "warpgroups", s->tile_m / 64);
     set_int(L, "threads", plan->threads);
     set_int(L, "regs_launch", plan->regs_launch);
@@ -201,12 +204,10 @@ static void push_plan(lua_State *L, const struct wl_plan *plan) {
     push_tile(L, "pv", &plan->pv);
     push_tile(L, "v", &plan->v);
     set_int(L, "cluster", plan->cluster);
-    lua_pushboolean(L, s->cta_pair);
-    lua_setfield(L, -2, "cta_pair");
+    set_bool(L, "cta_pair", s->cta_pair);
     set_int(L, "kv_rows", plan->kv_rows);
     set_int(L, "kv_shift", plan->kv_shift);
-    lua_pushboolean(L, s->o_over_q);
-    lua_setfield(L, -2, "o_over_q");
+    set_bool(L, "o_over_q", s->o_over_q);
     set_int(L, "head_dim_pv", plan->head_dim_pv);
     set_int(L, "qk_steps", plan->head_dim_qk / 16);
     set_int(L, "pv_steps", s->tile_n / 16);
